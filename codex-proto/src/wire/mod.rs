@@ -1,0 +1,3 @@
+//! Codecs for what crosses sockets and pipes.
+
+pub mod sse;
