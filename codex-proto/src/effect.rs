@@ -328,8 +328,11 @@ pub struct Spawn {
     pub snapshot: Option<PathBuf>,
     /// Whether standard input is a pipe; otherwise it is empty.
     pub stdin: bool,
-    /// Where the whole merged output goes once it exceeds `head_bytes`; folders are created.
+    /// Where the whole merged output goes once it exceeds `spool_after_bytes`; folders are
+    /// created.
     pub spool: PathBuf,
+    /// Output up to this size leaves no file. At most `head_bytes`.
+    pub spool_after_bytes: usize,
     /// Bytes sent as they come, until the next `Flush`; later ones are held back.
     pub head_bytes: usize,
     /// Bytes at the end that are kept while holding back.
@@ -392,7 +395,7 @@ pub struct Exit {
     pub code: i32,
     /// All bytes it printed.
     pub output_bytes: u64,
-    /// The file that holds the output, when it exceeded the head.
+    /// The file that holds the output, when it exceeded `spool_after_bytes`.
     pub spool: Option<PathBuf>,
     /// Bytes that the spool file does not hold because it reached its bound.
     pub spool_cut_bytes: u64,
@@ -509,6 +512,7 @@ mod tests {
             snapshot: None,
             stdin: false,
             spool: "/tmp/s".into(),
+            spool_after_bytes: 1,
             head_bytes: 1,
             tail_bytes: 1,
             spool_bytes_max: 1,

@@ -8,13 +8,15 @@ use crate::{
     error::{Refused, TurnError},
     id::{OpId, ThreadId, TurnId},
     item::TurnItem,
+    op::Prompt,
     policy::{ApprovalPolicy, SandboxPolicy},
 };
 
 /// Something that happened.
 ///
 /// Order per thread: `ThreadReady (TurnStarted … TurnEnded)* ThreadStopped`. Between `TurnStarted`
-/// and `TurnEnded`: `ItemStarted ItemDelta* ItemUpdated* ItemCompleted` per item id.
+/// and `TurnEnded`: `ItemStarted (ItemDelta | ItemUpdated)* (ItemCompleted | ItemDropped)` per item
+/// id; a command that outlives its turn completes in a later one or before `ThreadStopped`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
@@ -34,6 +36,13 @@ pub enum Event {
         /// Appended text, or a piece of command output (lossy UTF-8).
         delta: String,
     },
+    /// An unfinished item is gone: the attempt that began it failed and is repeated.
+    ItemDropped {
+        /// Whose.
+        thread: ThreadId,
+        /// [`TurnItem::id`].
+        item: u32,
+    },
     /// An item exists.
     ItemStarted {
         /// Whose.
@@ -47,6 +56,22 @@ pub enum Event {
         thread: ThreadId,
         /// The item so far.
         item: TurnItem,
+    },
+    /// A request of this thread does not begin with the bytes of the one before, so the
+    /// provider's prompt cache misses.
+    PromptCacheReset {
+        /// Whose.
+        thread: ThreadId,
+        /// Why.
+        cause: String,
+    },
+    /// Prompts that had not reached the model when the turn was interrupted. They are no longer
+    /// queued: the front end shows them again or sends them anew.
+    PromptsReturned {
+        /// Whose.
+        thread: ThreadId,
+        /// In the order they came.
+        prompts: Vec<Prompt>,
     },
     /// An op was not carried out.
     Refused {

@@ -11,7 +11,8 @@ use crate::id::ThreadId;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Op {
-    /// Ends the running turn. Prompts that wait are kept. Without a turn, nothing happens.
+    /// Ends the running turn; prompts that wait come back in `PromptsReturned`. Without a turn,
+    /// nothing happens.
     Interrupt {
         /// Whose turn.
         thread: ThreadId,
