@@ -14,6 +14,7 @@ pub mod id;
 pub mod item;
 pub mod op;
 pub mod policy;
+pub mod rollout;
 pub mod settings;
 pub mod time;
 pub mod wire;

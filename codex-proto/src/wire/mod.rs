@@ -1,3 +1,4 @@
 //! Codecs for what crosses sockets and pipes.
 
+pub mod responses;
 pub mod sse;
