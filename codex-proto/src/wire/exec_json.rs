@@ -9,6 +9,9 @@
 //! (turn.completed | turn.failed)
 //! ```
 //!
+//! The terminal line is the last one: while a command that outlives its turn is open, the line waits
+//! until the thread has stopped and the command is shown as ended.
+//!
 //! What goes beyond the lines that existing consumers know is added, never changed: the schema
 //! version in `thread.started`, `error.code`, `error.hint` and `error.resets_at` in `turn.failed`,
 //! and a terminal line for an interrupted turn.
@@ -45,6 +48,8 @@ pub struct ExecJson {
     open: BTreeMap<u32, u64>,
     /// The plan of the turn, shown as done only when the turn ends.
     plan: Option<(u64, PlanItem)>,
+    /// The end of the turn, held back while a command that outlives it is open.
+    terminal: Vec<u8>,
     items: u64,
 }
 
@@ -69,12 +74,23 @@ impl ExecJson {
                 let thread_id = ready.thread;
                 line(out, &Line::ThreadStarted { thread_id, schema_version: SCHEMA_VERSION });
             }
-            Event::TurnEnded { outcome, usage, .. } => self.end(outcome, usage, out),
-            Event::TurnStarted { .. } => line(out, &Line::TurnStarted),
+            Event::ItemDropped { item, .. } => drop(self.open.remove(item)),
+            Event::ThreadStopped { .. } => self.finish(out),
+            Event::TurnEnded { outcome, usage, .. } => {
+                self.end(outcome, usage);
+                if self.open.is_empty() {
+                    self.finish(out);
+                }
+            }
+            Event::TurnStarted { .. } => {
+                self.finish(out);
+                line(out, &Line::TurnStarted);
+            }
             Event::Warning { message, .. } => self.warn(message, out),
             Event::ItemDelta { .. }
+            | Event::PromptCacheReset { .. }
+            | Event::PromptsReturned { .. }
             | Event::Refused { .. }
-            | Event::ThreadStopped { .. }
             | Event::UsageUpdated { .. }
             | Event::Waiting { .. } => {}
         }
@@ -84,6 +100,11 @@ impl ExecJson {
     pub fn warn(&mut self, message: &str, out: &mut Vec<u8>) {
         let id = self.number();
         item_line(out, Phase::Completed, id, Details::Error { message });
+    }
+
+    /// Appends a terminal line that was held back. Call it when no more events will come.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        out.append(&mut self.terminal);
     }
 
     fn number(&mut self) -> u64 {
@@ -137,11 +158,11 @@ impl ExecJson {
         self.plan = Some((id, plan.clone()));
     }
 
-    fn end(&mut self, outcome: &TurnOutcome, usage: &Usage, out: &mut Vec<u8>) {
+    fn end(&mut self, outcome: &TurnOutcome, usage: &Usage) {
+        let out = &mut self.terminal;
         if let Some((id, plan)) = self.plan.take() {
             item_line(out, Phase::Completed, id, Details::todo_list(&plan));
         }
-        self.open.clear();
         match outcome {
             TurnOutcome::Completed { .. } => {
                 line(out, &Line::TurnCompleted { usage: UsageLine::from(usage) });

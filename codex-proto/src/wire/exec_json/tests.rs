@@ -213,3 +213,20 @@ fn warnings_are_error_items_and_searches_have_one_id() {
         ],
     );
 }
+
+#[test]
+fn the_terminal_line_waits_for_commands_that_outlive_the_turn() {
+    check(
+        &[
+            started(0, command("", None, ItemStatus::InProgress)),
+            ended(TurnOutcome::Completed { last_message: None }),
+            completed(0, command("", Some(137), ItemStatus::Failed)),
+            Event::ThreadStopped { thread: thread() },
+        ],
+        &[
+            r#"{"type":"item.started","item":{"id":"item_0","type":"command_execution","command":"/bin/bash -lc 'echo hi'","aggregated_output":"","exit_code":null,"status":"in_progress"}}"#,
+            r#"{"type":"item.completed","item":{"id":"item_0","type":"command_execution","command":"/bin/bash -lc 'echo hi'","aggregated_output":"","exit_code":137,"status":"failed"}}"#,
+            r#"{"type":"turn.completed","usage":{"input_tokens":1200,"cached_input_tokens":1000,"output_tokens":34,"reasoning_output_tokens":12}}"#,
+        ],
+    );
+}

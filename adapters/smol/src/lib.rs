@@ -1,0 +1,16 @@
+//! The host on smol: one loop that feeds inputs to the engine and executes its outputs in order.
+//!
+//! Read [`drive`] first (the loop), then [`executor`] (what an adapter must offer), then
+//! [`inflight`] (whose replies are awaited) and [`lanes`] (which file effects run where).
+
+mod clock;
+pub mod drive;
+pub mod executor;
+mod inflight;
+mod lanes;
+#[cfg(test)]
+mod tests;
+
+pub use clock::Clock;
+pub use drive::{Crashed, Host, HostOptions, Ops, Stop};
+pub use executor::{Executors, FileExecutor, HttpExecutor, ProcessExecutor, Replies};
