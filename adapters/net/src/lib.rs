@@ -1,0 +1,31 @@
+//! HTTP for the engine: executes the `Http` effect of `codex-proto` on ureq.
+//!
+//! A request runs on a thread of its own (`codex-http-N`) and answers through a bounded channel:
+//! `Opened Head Bytes* (Closed | Failed)`. `Opened` says that the connection is up, TLS included,
+//! or that a kept one is reused. `Failed` may come at any point. Any status is an answer, also 3xx, which is not followed.
+//!
+//! The adapter holds no policy: it does not retry, does not redirect, keeps no cookies and
+//! unpacks nothing. It enforces one deadline, `connect_ms`, because it alone sees name
+//! resolution, connection and TLS; deadlines for the first byte and for silence are the engine's.
+//!
+//! Where to start reading: [`Net::start`], then `stream.rs` for the states of a request, `line.rs`
+//! for agents and keep-alive, `connect.rs` for what is added to ureq's chain of connectors.
+
+mod connect;
+mod fault;
+mod line;
+mod net;
+mod proxy;
+mod request;
+mod resolve;
+mod roots;
+mod secret;
+mod stream;
+mod target;
+mod tls;
+mod verify;
+
+pub use net::{CHUNK_BYTES, Net, NetConfig, QUEUE_MAX, STREAMS_MAX};
+pub use proxy::Proxies;
+pub use roots::CaFile;
+pub use secret::{Secret, Secrets};

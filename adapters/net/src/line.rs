@@ -1,0 +1,234 @@
+//! A line: one ureq agent for one origin, used by one request at a time.
+//!
+//! Shutting an agent down is how a blocked read is ended, and it ends everything the agent holds.
+//! So each live request has an agent of its own. When the request ended by itself, its agent goes
+//! back to the free list together with its pooled connection, and the next request to the same
+//! origin takes it: that is keep-alive.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use ureq::{
+    Agent,
+    unversioned::transport::{ConnectProxyConnector, Connector as _, SocksConnector, TcpConnector},
+};
+
+use crate::{
+    connect::{Bounded, Watching},
+    proxy::Route,
+    resolve::{Lookups, Names},
+    stream::Stream,
+    target::Target,
+    tls::{TlsConnector, Trust},
+};
+
+/// Idle lines that are kept; the oldest goes first.
+const LINES_IDLE_MAX: usize = 8;
+/// An idle connection older than this is closed instead of used: long enough for a tool to run
+/// between two requests, short enough that the peer or a middlebox has rarely forgotten it.
+pub(crate) const IDLE_AGE_MAX: Duration = Duration::from_secs(60);
+/// Read buffer of a connection; also bounds the head of a response.
+const INPUT_BYTES: usize = 64 * 1024;
+/// Write buffer of a connection.
+const OUTPUT_BYTES: usize = 32 * 1024;
+/// Longest head of a response; below [`INPUT_BYTES`] so that it is noticed.
+const HEAD_BYTES_MAX: usize = 60 * 1024;
+
+/// Where a line leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Origin {
+    https: bool,
+    host: String,
+    port: u16,
+}
+
+/// An agent and what its connectors share with the request in progress.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) agent: Agent,
+    pub(crate) progress: Arc<Progress>,
+    origin: Origin,
+}
+
+impl Line {
+    fn new(target: &Target, route: Route, trust: Arc<Trust>, lookups: Arc<Lookups>) -> Self {
+        let origin = origin(target);
+        let config = Agent::config_builder()
+            .proxy(match &route {
+                Route::Tunnel(via) => Some(via.proxy.clone()),
+                Route::Direct | Route::Forward(_) => None,
+            })
+            .http_status_as_error(false)
+            // A redirect is an answer like any other: the engine names the new place to the user
+            // rather than send a prompt and a token where nobody meant them to go.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            // Requests carry what the engine put in them and nothing that a library thinks nice.
+            .user_agent("")
+            .accept("")
+            .accept_encoding("identity")
+            .input_buffer_size(INPUT_BYTES)
+            .output_buffer_size(OUTPUT_BYTES)
+            .max_response_header_size(HEAD_BYTES_MAX)
+            .max_idle_connections(1)
+            .max_idle_connections_per_host(1)
+            .max_idle_age(IDLE_AGE_MAX)
+            .build();
+        let progress = Arc::new(Progress {
+            place: target.place(),
+            host: target.host.clone(),
+            route,
+            attempt: Mutex::new(None),
+        });
+        let chain =
+            ().chain(SocksConnector::default())
+                .chain(ConnectProxyConnector::default())
+                .chain(TcpConnector::default())
+                .chain(TlsConnector::new(trust, Arc::clone(&progress)))
+                .chain(Watching::new(Arc::clone(&progress)));
+        let connector = Bounded::new(chain, Arc::clone(&progress));
+        let names = Names::new(Arc::clone(&progress), lookups);
+        Self { agent: Agent::with_parts(config, connector, names), progress, origin }
+    }
+}
+
+fn origin(target: &Target) -> Origin {
+    Origin { https: target.https, host: target.host.clone(), port: target.port }
+}
+
+/// The free list.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    idle: Mutex<Vec<(Instant, Line)>>,
+    lookups: Arc<Lookups>,
+}
+
+impl Lines {
+    /// The line of this origin that was used last, or a new one.
+    pub(crate) fn take(&self, target: &Target, route: Route, trust: &Arc<Trust>) -> Line {
+        let mut idle = lock(&self.idle);
+        idle.retain(|(since, _)| since.elapsed() < IDLE_AGE_MAX);
+        let origin = origin(target);
+        if let Some(index) = idle.iter().rposition(|(_, line)| line.origin == origin) {
+            return idle.remove(index).1;
+        }
+        drop(idle);
+        Line::new(target, route, Arc::clone(trust), Arc::clone(&self.lookups))
+    }
+
+    /// Takes back a line whose request ended by itself.
+    pub(crate) fn put(&self, line: Line) {
+        let mut idle = lock(&self.idle);
+        if idle.len() == LINES_IDLE_MAX {
+            idle.remove(0);
+        }
+        idle.push((Instant::now(), line));
+    }
+}
+
+/// How far the request on a line has come. Written by the connectors, read for error texts.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    /// `host:port` of the target.
+    pub(crate) place: String,
+    /// Its host alone.
+    pub(crate) host: String,
+    /// The way there.
+    pub(crate) route: Route,
+    attempt: Mutex<Option<Attempt>>,
+}
+
+#[derive(Debug)]
+struct Attempt {
+    stream: Arc<Stream>,
+    deadline: Option<Instant>,
+    connect_ms: u64,
+    phase: Phase,
+    broken: Option<String>,
+}
+
+/// What the request is at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Asking for the addresses of this host.
+    Resolving(String),
+    /// Opening a TCP connection to this place.
+    Connecting(String),
+    /// Waiting for the proxy to reach the target.
+    Tunnelling,
+    /// TLS handshake.
+    Securing,
+    /// The connection is up; the request is sent and the head awaited.
+    Open,
+    /// The body comes.
+    Body,
+}
+
+impl Progress {
+    /// A request begins.
+    pub(crate) fn begin(&self, stream: Arc<Stream>, connect_ms: u64) {
+        *lock(&self.attempt) = Some(Attempt {
+            stream,
+            deadline: Instant::now().checked_add(Duration::from_millis(connect_ms)),
+            connect_ms,
+            phase: Phase::Connecting(self.place.clone()),
+            broken: None,
+        });
+    }
+
+    /// The request is over.
+    pub(crate) fn finish(&self) {
+        *lock(&self.attempt) = None;
+    }
+
+    pub(crate) fn enter(&self, phase: Phase) {
+        if let Some(attempt) = &mut *lock(&self.attempt) {
+            attempt.phase = phase;
+        }
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        match &*lock(&self.attempt) {
+            Some(attempt) => attempt.phase.clone(),
+            None => Phase::Connecting(self.place.clone()),
+        }
+    }
+
+    /// The request about to be written, when its connection has not been reported as up.
+    pub(crate) fn unopened(&self) -> Option<Arc<Stream>> {
+        let attempt = lock(&self.attempt);
+        let attempt = attempt.as_ref()?;
+        let open = matches!(attempt.phase, Phase::Open | Phase::Body);
+        (!open).then(|| Arc::clone(&attempt.stream))
+    }
+
+    /// What is left of the time for the connection; `None` when there is no limit.
+    pub(crate) fn remaining(&self) -> Option<Duration> {
+        let deadline = lock(&self.attempt).as_ref()?.deadline?;
+        Some(deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// The time that the connection had, in milliseconds.
+    pub(crate) fn connect_ms(&self) -> u64 {
+        lock(&self.attempt).as_ref().map_or(0, |attempt| attempt.connect_ms)
+    }
+
+    /// Remembers that the socket broke, because ureq takes a reset for the end of a body that has
+    /// neither a length nor chunks.
+    pub(crate) fn broke(&self, why: String) {
+        if let Some(attempt) = &mut *lock(&self.attempt) {
+            attempt.broken = Some(why);
+        }
+    }
+
+    /// Why the socket broke, if it did.
+    pub(crate) fn broken(&self) -> Option<String> {
+        lock(&self.attempt).as_ref()?.broken.clone()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
