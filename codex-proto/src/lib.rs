@@ -7,6 +7,7 @@
 //! Nothing in this crate reads a clock, a file, a socket, the environment or a random source; its
 //! `clippy.toml` and a test over `cargo tree` hold it to that.
 
+pub mod config;
 pub mod effect;
 pub mod error;
 pub mod event;
