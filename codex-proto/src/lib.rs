@@ -14,9 +14,11 @@ pub mod event;
 pub mod id;
 pub mod item;
 pub mod op;
+pub mod patch;
 pub mod policy;
 pub mod rollout;
 pub mod settings;
+pub mod shell;
 pub mod time;
 pub mod wire;
 
