@@ -210,6 +210,17 @@ pub fn token_count(total: &Usage, last: &Usage, context_window: Option<u64>) -> 
     .to_string()
 }
 
+/// A file of a patch that was about to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PatchedFile {
+    /// Absolute path.
+    pub path: PathBuf,
+    /// Digest of its content before, in hex; `None` for no file.
+    pub before: Option<String>,
+    /// Digest of its content after, in hex; `None` for no file.
+    pub after: Option<String>,
+}
+
 /// A line of a rollout, as far as resuming needs it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Line {
@@ -221,8 +232,8 @@ pub enum Line {
     PatchBegin {
         /// The call.
         call_id: String,
-        /// Path, digest before, digest after; digests in hex, `null` for no file.
-        files: Vec<(PathBuf, Option<String>, Option<String>)>,
+        /// Its files, in the order they are written.
+        files: Vec<PatchedFile>,
     },
     /// `response_item`.
     Item(ResponseItem),
@@ -308,8 +319,11 @@ impl Line {
                 let files = payload["digests"].as_array().into_iter().flatten();
                 let files = files
                     .filter_map(|file| {
-                        let path = PathBuf::from(file["path"].as_str()?);
-                        Some((path, text(&file["before"]), text(&file["after"])))
+                        Some(PatchedFile {
+                            path: PathBuf::from(file["path"].as_str()?),
+                            before: text(&file["before"]),
+                            after: text(&file["after"]),
+                        })
                     })
                     .collect();
                 Self::PatchBegin { call_id: call_id.to_owned(), files }

@@ -71,6 +71,13 @@ impl fmt::Display for Wall {
     }
 }
 
+/// Reads an HTTP date: `Sun, 06 Nov 1994 08:49:37 GMT`. Spec: RFC 9110 §5.6.7, the preferred form.
+#[must_use]
+pub fn parse_http_date(text: &str) -> Option<Wall> {
+    let zoned = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text.as_bytes()).ok()?;
+    Some(Wall(zoned.as_millisecond()))
+}
+
 /// A date and a time of day without a zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Civil(jiff::civil::DateTime);

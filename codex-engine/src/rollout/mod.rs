@@ -1,0 +1,4 @@
+//! A thread's transcript on disk: writing it as it grows, reading it back.
+
+pub(crate) mod log;
+pub(crate) mod resume;

@@ -1,0 +1,189 @@
+//! What a thread keeps across its turns, and lends to the running one.
+
+use std::path::PathBuf;
+
+use codex_proto::{
+    EffectKind, Event, Mono, Reply,
+    effect::{GitInfo, ProjectInfo, ShellSnapshot},
+    event::Usage,
+    item::{ItemBody, PlanItem, ResponseItem, TurnItem},
+    rollout::{LineKind, TurnContext},
+    settings::ShellKind,
+    wire::responses::request::Frame,
+};
+
+use super::queue::PromptQueue;
+use crate::{
+    limits::SNAPSHOT_MS,
+    machine::{Cx, Part},
+    models::{BYTES_PER_TOKEN, Model},
+    rollout::log::RolloutLog,
+    tool::command::Commands,
+};
+
+/// See the module's documentation.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    pub(crate) model: Model,
+    /// Base instructions, as sent.
+    pub(crate) instructions: String,
+    pub(crate) project: ProjectInfo,
+    pub(crate) log: RolloutLog,
+    /// Whether `session_meta` is in the rollout.
+    pub(crate) has_meta: bool,
+    /// The conversation with the model. Only grows.
+    pub(crate) history: Vec<ResponseItem>,
+    /// What the context in `history` says; `None` before it is there.
+    pub(crate) context: Option<TurnContext>,
+    /// The request around `history`, as sent last.
+    pub(crate) frame: Option<Frame>,
+    pub(crate) queue: PromptQueue,
+    pub(crate) commands: Commands,
+    pub(crate) snapshot: Snapshot,
+    pub(crate) usage: Usage,
+    pub(crate) next_item: u32,
+    pub(crate) next_run: u32,
+    /// The plan that is shown, under its item id.
+    pub(crate) plan: Option<(u32, PlanItem)>,
+    /// Bytes of tool output that the model sees per call.
+    pub(crate) output_bytes: usize,
+}
+
+/// The shell snapshot: taken once, sourced by every command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Snapshot {
+    /// Commands start login shells of their own.
+    Off,
+    /// There is one.
+    Ready(PathBuf),
+    /// It is being taken.
+    Taking(PathBuf),
+    /// Not needed so far.
+    Unstarted,
+}
+
+impl Shared {
+    pub(crate) fn new(model: Model, instructions: String, log: RolloutLog, cx: &Cx<'_>) -> Self {
+        let output_bytes = cx.settings.tool_output_tokens.map_or(model.output_bytes, |tokens| {
+            usize::try_from(tokens).unwrap_or(usize::MAX).saturating_mul(BYTES_PER_TOKEN)
+        });
+        let has_snapshot = cx.settings.feature("shell_snapshot")
+            && matches!(
+                cx.settings.host.shell.kind,
+                ShellKind::Bash | ShellKind::Sh | ShellKind::Zsh
+            );
+        Self {
+            model,
+            instructions,
+            project: ProjectInfo::default(),
+            log,
+            has_meta: false,
+            history: Vec::new(),
+            context: None,
+            frame: None,
+            queue: PromptQueue::default(),
+            commands: Commands::default(),
+            snapshot: if has_snapshot { Snapshot::Unstarted } else { Snapshot::Off },
+            usage: Usage::default(),
+            next_item: 0,
+            next_run: 0,
+            plan: None,
+            output_bytes: output_bytes.max(1),
+        }
+    }
+
+    /// Adds an item to the conversation and to the rollout.
+    pub(crate) fn record(&mut self, item: ResponseItem, cx: &Cx<'_>) {
+        self.log.record_item(cx.now.wall, &item);
+        self.history.push(item);
+    }
+
+    /// Adds an event to the rollout.
+    pub(crate) fn record_event(&mut self, payload: &serde_json::Value, cx: &Cx<'_>) {
+        self.log.record(cx.now.wall, LineKind::EventMsg, &payload.to_string());
+    }
+
+    pub(crate) fn git(&self) -> Option<&GitInfo> {
+        self.project.git.as_ref()
+    }
+
+    /// Shows a plan: the first one appears, later ones replace it.
+    pub(crate) fn show_plan(&mut self, plan: PlanItem, cx: &mut Cx<'_>) {
+        let thread = cx.thread;
+        let body = ItemBody::Plan(plan.clone());
+        match &mut self.plan {
+            Some((id, shown)) => {
+                *shown = plan;
+                cx.emit(Event::ItemUpdated { thread, item: TurnItem { id: *id, body } });
+            }
+            None => {
+                let id = self.next_item;
+                self.next_item += 1;
+                self.plan = Some((id, plan));
+                cx.emit(Event::ItemStarted { thread, item: TurnItem { id, body } });
+            }
+        }
+    }
+
+    /// The turn is over: its plan is final.
+    pub(crate) fn complete_plan(&mut self, cx: &mut Cx<'_>) {
+        if let Some((id, plan)) = self.plan.take() {
+            let body = ItemBody::Plan(plan);
+            cx.emit(Event::ItemCompleted { thread: cx.thread, item: TurnItem { id, body } });
+        }
+    }
+
+    /// Begins to take the shell snapshot, unless that was done before.
+    pub(crate) fn take_snapshot(&mut self, cx: &mut Cx<'_>) {
+        if self.snapshot != Snapshot::Unstarted {
+            return;
+        }
+        let host = &cx.settings.host;
+        let path = host.scratch.join("shell").join(format!("{}.sh", cx.thread));
+        let snapshot = ShellSnapshot {
+            shell: host.shell.clone(),
+            cwd: cx.settings.cwd.clone(),
+            env: cx.settings.env.clone(),
+            path: path.clone(),
+            deadline_ms: SNAPSHOT_MS,
+        };
+        cx.start(Part::Snapshot, EffectKind::Snapshot(Box::new(snapshot)));
+        self.snapshot = Snapshot::Taking(path);
+    }
+
+    /// Whether commands may start: the snapshot is there, or there will be none.
+    pub(crate) fn snapshot_settled(&mut self, cx: &mut Cx<'_>) -> bool {
+        self.take_snapshot(cx);
+        !matches!(self.snapshot, Snapshot::Taking(_))
+    }
+
+    pub(crate) fn snapshot_path(&self) -> Option<PathBuf> {
+        match &self.snapshot {
+            Snapshot::Ready(path) => Some(path.clone()),
+            Snapshot::Off | Snapshot::Taking(_) | Snapshot::Unstarted => None,
+        }
+    }
+
+    pub(crate) fn on_snapshot(&mut self, reply: Reply, cx: &mut Cx<'_>) {
+        self.snapshot = match (std::mem::replace(&mut self.snapshot, Snapshot::Off), reply) {
+            (Snapshot::Taking(path), Reply::Closed) => Snapshot::Ready(path),
+            (_, Reply::Failed(error)) => {
+                cx.warn(format!(
+                    "no snapshot of the login shell: {error}; each command starts its own"
+                ));
+                Snapshot::Off
+            }
+            (snapshot, _) => snapshot,
+        };
+    }
+
+    /// When the snapshot is taken although nothing needs it yet.
+    pub(crate) fn wants_snapshot(&self) -> bool {
+        self.snapshot == Snapshot::Unstarted
+    }
+
+    /// The instant after which a waiting machine would be woken for nothing.
+    pub(crate) fn deadline(&self) -> Option<(Mono, &'static str)> {
+        [self.commands.deadline(), self.queue.deadline()].into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,499 @@
+//! The tool calls of one step: in which order they run, and their outputs in call order.
+//!
+//! A call may run when its rollout line has settled and every earlier call that must not run
+//! beside it has ended: commands run in parallel, everything else alone. Each call gets exactly
+//! one output.
+//!
+//! ```text
+//! Waiting  --may run--> Command | Polling | Patch | Done
+//! Command  --ended, yielded (after Flush), timed out--> Done
+//! Polling  --ended, time over (after Flush)--> Done
+//! Patch    --see tool/patch.rs--> Done
+//! any      --interrupt--> Done, except a patch that is being written
+//! ```
+
+use codex_proto::{
+    CommandId, Event, Mono, Reply,
+    item::{CommandItem, ItemBody, ItemStatus, ToolCall, TurnItem},
+    shell,
+};
+
+use super::{
+    command::{Ended, Launch, Signalled},
+    patch::{PatchRun, Step},
+    plan::{self, CommandPlan, Plan, PollPlan, Wait},
+    policy::{self, Verdict},
+};
+use crate::{
+    limits::{FLUSH_MS, TOOL_CALLS_MAX, TOOLS_PARALLEL_MAX},
+    machine::Cx,
+    models::BYTES_PER_TOKEN,
+    rollout::log::Ticket,
+    thread::shared::Shared,
+};
+
+/// See the module's documentation.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ToolBoard {
+    runs: Vec<ToolRun>,
+    /// Called when calls of an interrupted turn are answered.
+    interrupted: bool,
+}
+
+#[derive(Clone, Debug)]
+struct ToolRun {
+    /// Unique in the thread.
+    number: u32,
+    call: ToolCall,
+    added: Mono,
+    state: RunState,
+}
+
+#[derive(Clone, Debug)]
+enum RunState {
+    Command(Waiting),
+    Done(String),
+    Patch(Box<PatchRun>),
+    Polling(Waiting),
+    Waiting { plan: Box<Plan>, ticket: Ticket },
+}
+
+/// A call that waits for a command.
+#[derive(Clone, Debug)]
+struct Waiting {
+    command: CommandId,
+    since: Mono,
+    until: Mono,
+    /// Whether the command is killed at `until`, or lives on.
+    kills: bool,
+    /// Whether the end of the output was asked for; then `until` bounds that.
+    flushing: bool,
+    output_bytes: usize,
+}
+
+impl ToolBoard {
+    /// Takes a call whose line is recorded under `ticket`.
+    pub(crate) fn add(
+        &mut self,
+        call: ToolCall,
+        ticket: Ticket,
+        shared: &mut Shared,
+        cx: &mut Cx<'_>,
+    ) {
+        let plan = if self.runs.len() >= TOOL_CALLS_MAX {
+            Plan::Error(format!(
+                "not run: a response may make {TOOL_CALLS_MAX} tool calls; repeat this one"
+            ))
+        } else {
+            plan::plan(&call, cx.settings)
+        };
+        let state = match (policy::decide(&plan, cx.settings), plan) {
+            (Verdict::Refuse(refusal), Plan::Command(command)) => {
+                let text = refusal.text();
+                show_declined(&call, &command, &text, shared, cx);
+                RunState::Done(text)
+            }
+            (Verdict::Refuse(refusal), _) => RunState::Done(refusal.text()),
+            (Verdict::Run, plan) => RunState::Waiting { plan: Box::new(plan), ticket },
+        };
+        let number = shared.next_run;
+        shared.next_run += 1;
+        self.runs.push(ToolRun { number, call, added: cx.now.mono, state });
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// Whether every call is answered.
+    pub(crate) fn is_done(&self) -> bool {
+        self.runs.iter().all(|run| matches!(run.state, RunState::Done(_)))
+    }
+
+    /// The answers in call order, once all are there. The board is empty afterwards.
+    pub(crate) fn take_outputs(&mut self) -> Vec<(ToolCall, String)> {
+        let take = |run: ToolRun| match run.state {
+            RunState::Done(text) => (run.call, text),
+            _ => (run.call, crate::rollout::resume::ABORTED.to_owned()),
+        };
+        self.runs.drain(..).map(take).collect()
+    }
+
+    /// Starts what may start. Idempotent.
+    pub(crate) fn pump(&mut self, turn: &str, shared: &mut Shared, cx: &mut Cx<'_>) {
+        for index in 0..self.runs.len() {
+            if let RunState::Patch(patch) = &mut self.runs[index].state {
+                patch.pump(&shared.log, cx);
+            }
+            if self.may_start(index, shared, cx) {
+                self.start(index, turn, shared, cx);
+            }
+        }
+    }
+
+    fn may_start(&self, index: usize, shared: &mut Shared, cx: &mut Cx<'_>) -> bool {
+        let RunState::Waiting { plan, ticket } = &self.runs[index].state else { return false };
+        if self.interrupted || !shared.log.is_settled(*ticket) {
+            return false;
+        }
+        let parallel = is_parallel(plan);
+        let open = |run: &&ToolRun| !matches!(run.state, RunState::Done(_));
+        let mut earlier = self.runs[..index].iter().filter(open);
+        let blocked = if parallel {
+            earlier.clone().any(|run| !run.is_parallel()) || earlier.count() >= TOOLS_PARALLEL_MAX
+        } else {
+            earlier.next().is_some()
+        };
+        if blocked {
+            return false;
+        }
+        // The first command waits for the shell snapshot, which has a deadline of its own.
+        !matches!(&**plan, Plan::Command(_)) || shared.snapshot_settled(cx)
+    }
+
+    fn start(&mut self, index: usize, turn: &str, shared: &mut Shared, cx: &mut Cx<'_>) {
+        let run = &mut self.runs[index];
+        let empty = RunState::Done(String::new());
+        let RunState::Waiting { plan, .. } = std::mem::replace(&mut run.state, empty) else {
+            return;
+        };
+        run.state = match *plan {
+            Plan::Command(plan) => start_command(&run.call, &plan, shared, cx),
+            Plan::Error(text) => RunState::Done(text),
+            Plan::Patch(plan) => {
+                match PatchRun::start(run.number, &run.call.call_id, turn, plan, cx) {
+                    Ok(patch) => RunState::Patch(Box::new(patch)),
+                    Err(text) => RunState::Done(text),
+                }
+            }
+            Plan::Poll(plan) => start_poll(&plan, shared, cx),
+            Plan::Show(plan) => {
+                shared.show_plan(plan, cx);
+                RunState::Done("Plan updated".into())
+            }
+        };
+    }
+
+    /// Takes a reply to an effect of a tool run.
+    pub(crate) fn on_reply(
+        &mut self,
+        number: u32,
+        file: u16,
+        reply: Reply,
+        shared: &mut Shared,
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(run) = self.runs.iter_mut().find(|run| run.number == number) else { return };
+        let RunState::Patch(patch) = &mut run.state else { return };
+        let step = patch.on_reply(file, reply, &mut shared.log, &mut shared.next_item, cx);
+        if let Step::Done(text) = step {
+            run.state = RunState::Done(text);
+        }
+    }
+
+    /// Takes news of a command.
+    pub(crate) fn on_command(
+        &mut self,
+        id: CommandId,
+        signalled: Signalled,
+        shared: &mut Shared,
+        cx: &mut Cx<'_>,
+    ) {
+        for run in &mut self.runs {
+            let (RunState::Command(waiting) | RunState::Polling(waiting)) = &run.state else {
+                continue;
+            };
+            let answered = match signalled {
+                Signalled::Ended => true,
+                Signalled::Tail => waiting.flushing,
+                Signalled::Nothing => false,
+            };
+            if waiting.command == id && answered {
+                let text = answer(&run.call, waiting, shared, cx);
+                run.state = RunState::Done(text);
+            }
+        }
+    }
+
+    pub(crate) fn on_wake(&mut self, shared: &mut Shared, cx: &mut Cx<'_>) {
+        for run in &mut self.runs {
+            match &mut run.state {
+                RunState::Command(waiting) | RunState::Polling(waiting)
+                    if waiting.until <= cx.now.mono =>
+                {
+                    let Some(command) = shared.commands.get_mut(waiting.command) else { continue };
+                    if waiting.flushing {
+                        let text = answer(&run.call, waiting, shared, cx);
+                        run.state = RunState::Done(text);
+                    } else if waiting.kills {
+                        command.time_out(cx);
+                        // Killed commands end; their exit is the answer.
+                        waiting.until = Mono(u64::MAX);
+                    } else {
+                        command.flush(cx);
+                        waiting.flushing = true;
+                        waiting.until = cx.now.mono.after_ms(FLUSH_MS);
+                    }
+                }
+                RunState::Patch(patch) => {
+                    if let Step::Done(text) = patch.on_wake(cx) {
+                        run.state = RunState::Done(text);
+                    }
+                }
+                RunState::Command(_)
+                | RunState::Done(_)
+                | RunState::Polling(_)
+                | RunState::Waiting { .. } => {}
+            }
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<(Mono, &'static str)> {
+        self.runs
+            .iter()
+            .filter_map(|run| match &run.state {
+                RunState::Command(waiting) if waiting.kills => {
+                    Some((waiting.until, "command timeout"))
+                }
+                RunState::Command(waiting) | RunState::Polling(waiting) => {
+                    Some((waiting.until, "command output"))
+                }
+                RunState::Patch(patch) => patch.deadline(),
+                RunState::Done(_) | RunState::Waiting { .. } => None,
+            })
+            .filter(|(at, _)| *at < Mono(u64::MAX))
+            .min()
+    }
+
+    /// Answers every open call and ends what the calls started. A patch that is being written is
+    /// let finish: half a patch helps nobody.
+    pub(crate) fn interrupt(&mut self, shared: &mut Shared, cx: &mut Cx<'_>) {
+        self.interrupted = true;
+        for run in &mut self.runs {
+            if let RunState::Command(waiting) = &run.state
+                && let Some(command) = shared.commands.get_mut(waiting.command)
+            {
+                command.terminate(cx);
+            }
+            let keep = match &run.state {
+                RunState::Done(_) => true,
+                RunState::Patch(patch) => patch.is_writing(),
+                RunState::Command(_) | RunState::Polling(_) | RunState::Waiting { .. } => false,
+            };
+            if !keep {
+                run.state = RunState::Done(run.aborted(cx));
+            }
+        }
+    }
+
+    /// Gives up on calls that cannot be cancelled.
+    pub(crate) fn abandon(&mut self) {
+        for run in &mut self.runs {
+            if !matches!(run.state, RunState::Done(_)) {
+                run.state = RunState::Done(
+                    "aborted by user while files were being written; check their content".into(),
+                );
+            }
+        }
+    }
+}
+
+impl ToolRun {
+    fn is_parallel(&self) -> bool {
+        match &self.state {
+            RunState::Command(_) => true,
+            RunState::Waiting { plan, .. } => is_parallel(plan),
+            RunState::Done(_) | RunState::Patch(_) | RunState::Polling(_) => false,
+        }
+    }
+
+    fn aborted(&self, cx: &Cx<'_>) -> String {
+        let seconds = cx.now.mono.secs_since(self.added).max(0.1);
+        if is_shell(&self.call) {
+            format!("Wall time: {seconds:.1} seconds\naborted by user")
+        } else {
+            format!("aborted by user after {seconds:.1}s")
+        }
+    }
+}
+
+fn is_shell(call: &ToolCall) -> bool {
+    matches!(call.name.as_str(), "container.exec" | "local_shell" | "shell" | "shell_command")
+}
+
+fn is_parallel(plan: &Plan) -> bool {
+    matches!(plan, Plan::Command(_))
+}
+
+fn output_bytes(tokens_max: Option<usize>, shared: &Shared) -> usize {
+    let most = shared.output_bytes;
+    tokens_max.map_or(most, |tokens| tokens.saturating_mul(BYTES_PER_TOKEN).clamp(1, most))
+}
+
+fn start_command(
+    call: &ToolCall,
+    plan: &CommandPlan,
+    shared: &mut Shared,
+    cx: &mut Cx<'_>,
+) -> RunState {
+    let (wait_ms, kills) = match plan.wait {
+        Wait::Timeout(ms) => (ms, true),
+        Wait::Yield(ms) => (ms, false),
+    };
+    let item = shared.next_item;
+    let output_bytes = output_bytes(plan.output_tokens_max, shared);
+    let snapshot = if plan.own_shell && plan.argv.get(1).is_some_and(|flag| flag == "-lc") {
+        shared.snapshot_path()
+    } else {
+        None
+    };
+    let launch = Launch { call_id: &call.call_id, item, snapshot, output_bytes };
+    match shared.commands.start(plan, launch, cx) {
+        Ok(command) => {
+            shared.next_item += 1;
+            RunState::Command(Waiting {
+                command,
+                since: cx.now.mono,
+                until: cx.now.mono.after_ms(wait_ms),
+                kills,
+                flushing: false,
+                output_bytes,
+            })
+        }
+        Err(text) => RunState::Done(text),
+    }
+}
+
+fn start_poll(plan: &PollPlan, shared: &mut Shared, cx: &mut Cx<'_>) -> RunState {
+    let Some(command) = shared.commands.get(plan.command) else {
+        return RunState::Done(format!(
+            "write_stdin failed: there is no command session {}; it has ended and its output was \
+             read, or it never existed",
+            plan.command
+        ));
+    };
+    match plan.chars.as_str() {
+        "" => {}
+        "\u{3}" => command.interrupt(cx),
+        _ => {
+            return RunState::Done(
+                "write_stdin failed: the input of this session is closed; start the command anew \
+                 with its input in a file or a pipe"
+                    .into(),
+            );
+        }
+    }
+    let waiting = Waiting {
+        command: plan.command,
+        since: cx.now.mono,
+        until: cx.now.mono.after_ms(plan.wait_ms),
+        kills: false,
+        flushing: false,
+        output_bytes: output_bytes(plan.output_tokens_max, shared),
+    };
+    if command.has_ended() {
+        return RunState::Done(session_answer(&waiting, shared, cx));
+    }
+    RunState::Polling(waiting)
+}
+
+fn answer(call: &ToolCall, waiting: &Waiting, shared: &mut Shared, cx: &mut Cx<'_>) -> String {
+    if is_shell(call) {
+        shell_answer(waiting, shared, cx)
+    } else {
+        session_answer(waiting, shared, cx)
+    }
+}
+
+/// The answer of `exec_command` and `write_stdin`.
+fn session_answer(waiting: &Waiting, shared: &mut Shared, cx: &mut Cx<'_>) -> String {
+    let Some(command) = shared.commands.get_mut(waiting.command) else {
+        return crate::rollout::resume::ABORTED.into();
+    };
+    let seconds = cx.now.mono.secs_since(waiting.since);
+    let unread = command.take_unread();
+    let mut text =
+        format!("Chunk ID: {:06x}\nWall time: {seconds:.4} seconds\n", cx.rng.below(1 << 24));
+    let spool = command.spool();
+    let ended = match command.ended() {
+        Some(Ended::Exited(exit)) => {
+            text.push_str(&format!("Process exited with code {}\n", exit.code));
+            true
+        }
+        Some(Ended::Failed(error)) => {
+            let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            text = format!("exec_command failed: {error}{hint}");
+            shared.commands.remove(waiting.command);
+            return text;
+        }
+        None => {
+            text.push_str(&format!("Process running with session ID {}\n", waiting.command));
+            false
+        }
+    };
+    let tokens = unread.total().div_ceil(BYTES_PER_TOKEN as u64);
+    text.push_str(&format!("Original token count: {tokens}\nOutput:\n"));
+    text.push_str(&unread.render(waiting.output_bytes, spool.as_deref()));
+    if ended {
+        shared.commands.remove(waiting.command);
+    }
+    text
+}
+
+/// The answer of `shell` and `shell_command`.
+fn shell_answer(waiting: &Waiting, shared: &mut Shared, cx: &mut Cx<'_>) -> String {
+    let Some(command) = shared.commands.get_mut(waiting.command) else {
+        return crate::rollout::resume::ABORTED.into();
+    };
+    let seconds = (cx.now.mono.secs_since(waiting.since) * 10.0).round() / 10.0;
+    let unread = command.take_unread();
+    let spool = command.spool();
+    let code = match command.ended() {
+        Some(Ended::Exited(_)) if command.timed_out() => super::command::TIMED_OUT_CODE,
+        Some(Ended::Exited(exit)) => exit.code,
+        Some(Ended::Failed(error)) => {
+            let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            let text = format!("shell failed: {error}{hint}");
+            shared.commands.remove(waiting.command);
+            return text;
+        }
+        None => -1,
+    };
+    let mut text = format!("Exit code: {code}\nWall time: {seconds} seconds\nOutput:\n");
+    if command.timed_out() {
+        let ms = cx.now.mono.ms_since(waiting.since);
+        text.push_str(&format!("command timed out after {ms} milliseconds\n"));
+    }
+    text.push_str(&unread.render(waiting.output_bytes, spool.as_deref()));
+    shared.commands.remove(waiting.command);
+    text
+}
+
+/// A command that was not run is shown as declined, so that nothing happens unseen.
+fn show_declined(
+    call: &ToolCall,
+    plan: &CommandPlan,
+    reason: &str,
+    shared: &mut Shared,
+    cx: &mut Cx<'_>,
+) {
+    let id = shared.next_item;
+    shared.next_item += 1;
+    let mut item = CommandItem {
+        call_id: call.call_id.clone(),
+        command: shell::join(&plan.argv),
+        cwd: plan.cwd.clone(),
+        output: String::new(),
+        exit_code: None,
+        status: ItemStatus::InProgress,
+        duration_ms: 0,
+    };
+    let thread = cx.thread;
+    let started = TurnItem { id, body: ItemBody::Command(item.clone()) };
+    cx.emit(Event::ItemStarted { thread, item: started });
+    item.output = reason.to_owned();
+    item.exit_code = Some(-1);
+    item.status = ItemStatus::Declined;
+    let ended = TurnItem { id, body: ItemBody::Command(item) };
+    cx.emit(Event::ItemCompleted { thread, item: ended });
+}

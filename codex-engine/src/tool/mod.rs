@@ -1,0 +1,10 @@
+//! Tools: what is offered to the model, what its calls mean, whether they may run, and running
+//! them.
+
+pub(crate) mod board;
+pub(crate) mod command;
+pub(crate) mod output;
+pub(crate) mod patch;
+pub(crate) mod plan;
+pub(crate) mod policy;
+pub(crate) mod spec;

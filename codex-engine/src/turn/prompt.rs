@@ -1,0 +1,183 @@
+//! From a conversation to a request. Pure and data-driven per model.
+
+use codex_proto::{
+    Settings, ThreadId, TurnId, Wall,
+    effect::{HttpRequest, Method},
+    settings::HeaderValue,
+    wire::responses::request::{Frame, FrameSpec},
+};
+use serde_json::{Value, json};
+
+use crate::{limits::CONNECT_MS, models::Model, tool::spec};
+
+/// Everything of a request but its input. Depends on nothing that changes within a thread, save
+/// the schema of the final message.
+pub(crate) fn frame(
+    model: &Model,
+    instructions: &str,
+    thread: ThreadId,
+    output_schema: Option<&Value>,
+    settings: &Settings,
+) -> Frame {
+    let reasons = model.effort.is_some() || settings.supports_reasoning_summaries == Some(true);
+    let reasoning = reasons.then(|| {
+        let mut reasoning = serde_json::Map::new();
+        if let Some(effort) = settings.reasoning_effort.as_deref().or(model.effort) {
+            reasoning.insert("effort".into(), json!(effort));
+        }
+        let summary = settings.reasoning_summary.as_deref().or(model.summary);
+        if let Some(summary) = summary.filter(|summary| *summary != "none") {
+            reasoning.insert("summary".into(), json!(summary));
+        }
+        Value::Object(reasoning)
+    });
+    let verbosity = model
+        .verbosity
+        .map(|default| settings.verbosity.clone().unwrap_or_else(|| default.to_owned()));
+    FrameSpec {
+        model: model.slug.clone(),
+        instructions: instructions.to_owned(),
+        tools: spec::tools(model, settings),
+        parallel_tool_calls: model.parallel,
+        reasoning,
+        service_tier: settings.service_tier.clone(),
+        prompt_cache_key: thread.to_string(),
+        verbosity,
+        output_schema: output_schema.cloned(),
+        installation_id: settings.host.installation_id.clone(),
+        store: is_azure(settings),
+    }
+    .render()
+}
+
+/// Azure endpoints refuse requests that are not stored.
+fn is_azure(settings: &Settings) -> bool {
+    const MARKERS: [&str; 6] = [
+        "openai.azure.",
+        "cognitiveservices.azure.",
+        "aoai.azure.",
+        "azure-api.",
+        "azurefd.",
+        "windows.net/openai",
+    ];
+    let provider = &settings.provider;
+    provider.name.eq_ignore_ascii_case("azure")
+        || MARKERS.iter().any(|marker| provider.base_url.contains(marker))
+}
+
+/// Who asks, for the request's headers.
+pub(crate) struct Asker<'a> {
+    pub(crate) thread: ThreadId,
+    pub(crate) turn: TurnId,
+    pub(crate) turn_started: Wall,
+    /// From the first response of the turn.
+    pub(crate) turn_state: Option<&'a str>,
+}
+
+/// The request around a body.
+pub(crate) fn request(body: Vec<u8>, asker: &Asker<'_>, settings: &Settings) -> HttpRequest {
+    let thread = asker.thread.to_string();
+    let metadata = json!({
+        "session_id": thread,
+        "thread_id": thread,
+        "turn_id": asker.turn,
+        "sandbox": if settings.sandbox.is_full_access() { "none" } else { "seccomp" },
+        "turn_started_at_unix_ms": asker.turn_started.0,
+    });
+    let plain = |name: &str, value: &str| (name.to_owned(), HeaderValue::Plain(value.to_owned()));
+    let mut headers = vec![
+        plain("x-codex-turn-metadata", &metadata.to_string()),
+        plain("x-codex-window-id", &format!("{thread}:0")),
+        plain("x-client-request-id", &thread),
+        plain("session_id", &thread),
+        plain("thread_id", &thread),
+        plain("accept", "text/event-stream"),
+        plain("content-type", "application/json"),
+        plain("originator", &settings.originator),
+        plain("user-agent", &settings.host.user_agent),
+    ];
+    headers.extend(asker.turn_state.map(|state| plain("x-codex-turn-state", state)));
+    headers.extend(settings.provider.headers.iter().cloned());
+    HttpRequest {
+        method: Method::Post,
+        url: url(settings),
+        headers,
+        auth: settings.provider.auth.clone(),
+        body,
+        connect_ms: CONNECT_MS,
+    }
+}
+
+fn url(settings: &Settings) -> String {
+    let base = settings.provider.base_url.trim_end_matches('/');
+    let mut url = format!("{base}/responses");
+    for (index, (name, value)) in settings.provider.query.iter().enumerate() {
+        url.push(if index == 0 { '?' } else { '&' });
+        push_encoded(&mut url, name);
+        url.push('=');
+        push_encoded(&mut url, value);
+    }
+    url
+}
+
+/// Percent-encoding of RFC 3986: everything but unreserved characters.
+fn push_encoded(into: &mut String, text: &str) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            into.push(char::from(byte));
+        } else {
+            into.push_str(&format!("%{byte:02X}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(model: &str, settings: &Settings) -> Value {
+        let thread = "01a201e6-d732-7201-96ed-0da22c2c800b".parse().unwrap();
+        let frame = frame(&Model::of(model), "be good", thread, None, settings);
+        serde_json::from_slice(&frame.body([].iter())).unwrap()
+    }
+
+    #[test]
+    fn the_request_follows_the_model() {
+        let settings = Settings::sample("/w".into());
+        let known = body("gpt-5.5", &settings);
+        assert_eq!(known["reasoning"], json!({ "effort": "medium" }));
+        assert_eq!(known["text"], json!({ "verbosity": "low" }));
+        assert_eq!(known["parallel_tool_calls"], true);
+        assert_eq!(
+            body("gpt-5.2", &settings)["reasoning"],
+            json!({ "effort": "medium", "summary": "auto" })
+        );
+        let unknown = body("llama", &settings);
+        assert_eq!(unknown["reasoning"], Value::Null);
+        assert_eq!(unknown["parallel_tool_calls"], false);
+        assert!(unknown.get("text").is_none());
+    }
+
+    #[test]
+    fn settings_beat_the_catalogue() {
+        let settings = Settings {
+            reasoning_effort: Some("high".into()),
+            reasoning_summary: Some("none".into()),
+            verbosity: Some("high".into()),
+            service_tier: Some("priority".into()),
+            ..Settings::sample("/w".into())
+        };
+        let body = body("gpt-5.2", &settings);
+        assert_eq!(body["reasoning"], json!({ "effort": "high" }));
+        assert_eq!(body["text"]["verbosity"], "high");
+        assert_eq!(body["service_tier"], "priority");
+    }
+
+    #[test]
+    fn queries_are_encoded() {
+        let mut settings = Settings::sample("/w".into());
+        settings.provider.base_url = "http://h/v1/".into();
+        settings.provider.query = vec![("api-version".into(), "a b&c".into())];
+        assert_eq!(url(&settings), "http://h/v1/responses?api-version=a%20b%26c");
+    }
+}
