@@ -1,0 +1,133 @@
+//! The rehearsal that comes with the crate: a small project that is really broken, and a script
+//! that repairs it.
+//!
+//! The project needs nothing but a POSIX shell. Its bug is a classic one: a `while read` loop
+//! drops the last line of a file that does not end with a line feed. The script looks around, runs
+//! the test, patches, runs the test again and reports; at each point it goes by what the tools
+//! printed, so a sandbox that does not start, another bug, or a patch that does not help end in a
+//! report that says so.
+
+use crate::script::{Script, ScriptError};
+
+/// What the user asks for.
+pub const PROMPT: &str =
+    "The test of this project fails. Find out why, repair it, and show that the test passes.";
+
+/// The project: paths relative to its folder, and contents.
+pub const PROJECT: [(&str, &str); 6] = [
+    ("README.md", include_str!("../embedded/project/README.md")),
+    ("receipts/books.txt", include_str!("../embedded/project/receipts/books.txt")),
+    ("receipts/empty.txt", include_str!("../embedded/project/receipts/empty.txt")),
+    ("receipts/lunch.txt", include_str!("../embedded/project/receipts/lunch.txt")),
+    ("test.sh", include_str!("../embedded/project/test.sh")),
+    ("total.sh", include_str!("../embedded/project/total.sh")),
+];
+
+/// The text of the script, in the format of `docs/rehearsal.md`: also an example to start from.
+pub const SCRIPT: &str = include_str!("../embedded/script.json");
+
+/// How a run of the embedded script ended, by the word that its last message starts with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The test failed as expected, the patch went in, and the test passes.
+    Fixed,
+    /// The patch did not go in, or did not help.
+    NotFixed,
+    /// A tool call was not carried out: the sandbox could not start, or policy forbade it.
+    Refused,
+    /// The project or its test is not what the script was written for, or the message is not one
+    /// of the script's.
+    Unexpected,
+}
+
+impl Outcome {
+    /// Reads the last message of a run. Anything that is not a message of the script is
+    /// [`Outcome::Unexpected`].
+    #[must_use]
+    pub fn of(final_message: &str) -> Self {
+        match final_message.trim_start().split_once(':').map(|(word, _)| word) {
+            Some("FIXED") => Self::Fixed,
+            Some("NOT FIXED") => Self::NotFixed,
+            Some("REFUSED") => Self::Refused,
+            _ => Self::Unexpected,
+        }
+    }
+
+    /// Whether the rehearsal did what it is for.
+    #[must_use]
+    pub fn is_success(self) -> bool {
+        self == Self::Fixed
+    }
+}
+
+/// The embedded script.
+#[must_use]
+#[expect(clippy::missing_panics_doc, clippy::expect_used, reason = "the text is a constant")]
+pub fn embedded_script() -> Script {
+    let script: Result<Script, ScriptError> = Script::parse("the embedded script", SCRIPT);
+    // Invariant: `SCRIPT` is a constant that the tests of this crate read.
+    script.expect("the embedded script is valid")
+}
+
+/// Writes the project into a folder, which is created when it is missing.
+///
+/// # Errors
+/// When the folder has anything in it ([`std::io::ErrorKind::AlreadyExists`]), or a file cannot be
+/// written. Nothing that was there is changed.
+#[cfg(feature = "http")]
+pub fn write_project(dir: &std::path::Path) -> std::io::Result<()> {
+    use std::{
+        fs,
+        io::{Error, ErrorKind, Write},
+    };
+    let named = |path: &std::path::Path, error: Error| {
+        Error::new(error.kind(), format!("{}: {error}", path.display()))
+    };
+    fs::create_dir_all(dir).map_err(|error| named(dir, error))?;
+    if fs::read_dir(dir).map_err(|error| named(dir, error))?.next().is_some() {
+        let message = format!("{} is not empty; name a new folder", dir.display());
+        return Err(Error::new(ErrorKind::AlreadyExists, message));
+    }
+    for (name, text) in PROJECT {
+        let path = dir.join(name);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(|error| named(parent, error))?;
+        }
+        fs::File::create_new(&path)
+            .and_then(|mut file| file.write_all(text.as_bytes()))
+            .map_err(|error| named(&path, error))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_script_is_valid() {
+        let _ = embedded_script();
+    }
+
+    #[test]
+    fn the_bug_is_in_the_project() {
+        let file = |name: &str| PROJECT.iter().find(|(have, _)| *have == name).unwrap().1;
+        assert!(!file("receipts/books.txt").ends_with('\n'), "an editor added a line feed");
+        assert!(file("total.sh").contains("while read -r cents _name; do"));
+    }
+
+    #[test]
+    fn only_the_scripts_own_words_count() {
+        for (message, outcome) in [
+            ("FIXED: x", Outcome::Fixed),
+            ("\nNOT FIXED: x", Outcome::NotFixed),
+            ("REFUSED: x", Outcome::Refused),
+            ("UNEXPECTED: x", Outcome::Unexpected),
+            ("It is FIXED: x", Outcome::Unexpected),
+            ("FIXED", Outcome::Unexpected),
+            ("", Outcome::Unexpected),
+        ] {
+            assert_eq!(Outcome::of(message), outcome, "{message}");
+        }
+    }
+}
