@@ -1,3 +1,29 @@
 //! Files: everything this workspace keeps on, or takes from, a disk.
+//!
+//! [`Store`] executes the effects that are about files; the other modules are plain blocking
+//! functions that the binary calls at start (home directory, credentials, rollouts to resume).
+//! There is no policy here: no retry, no decision what to do about a failure.
+//!
+//! | module | what |
+//! | --- | --- |
+//! | [`append`](mod@append) | rollout lines, whole or not at all, under a lock per rollout |
+//! | [`read`](mod@read) | bounded reads of regular files |
+//! | [`patch`](mod@patch) | file changes, all or none, beneath the writable roots |
+//! | [`image`](mod@image) | pictures as data URLs |
+//! | [`config`](mod@config) | configuration files |
+//! | [`project`](mod@project) | AGENTS.md and git, by reading files only |
 
+mod fail;
+
+pub mod append;
 pub mod config;
+pub mod image;
+pub mod patch;
+pub mod project;
+pub mod read;
+mod store;
+
+pub use store::{Store, StoreConfig};
+
+/// Takes the next reply of an effect; false when nobody wants more.
+pub type ReplyFn<'a> = dyn FnMut(codex_proto::Reply) -> bool + 'a;

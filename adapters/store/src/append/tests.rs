@@ -1,0 +1,170 @@
+use std::cell::RefCell;
+
+use super::*;
+
+fn thread(n: u128) -> ThreadId {
+    ThreadId(uuid::Uuid::from_u128(n))
+}
+
+fn lines(thread: ThreadId, path: &Path, text: &str) -> Append {
+    Append { thread, path: path.to_owned(), bytes: text.as_bytes().to_vec(), sync: true }
+}
+
+fn run(appender: &Appender, append: &Append) -> Result<(), HostError> {
+    let mut replies = Vec::new();
+    appender.execute(append, &mut |reply| {
+        replies.push(reply);
+        true
+    });
+    match <[Reply; 1]>::try_from(replies).unwrap() {
+        [Reply::Closed] => Ok(()),
+        [Reply::Failed(error)] => Err(error),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn folders_and_file_are_created_private() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("sessions/2026/01/02/rollout.jsonl");
+    let appender = Appender::new(4);
+    run(&appender, &lines(thread(1), &path, "a\n")).unwrap();
+    run(&appender, &lines(thread(1), &path, "b\nc\n")).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "a\nb\nc\n");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let folder = fs::metadata(dir.path().join("sessions")).unwrap();
+    assert_eq!(folder.permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn an_unfinished_last_line_is_ended_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("r.jsonl");
+    fs::write(&path, "whole\n{\"torn").unwrap();
+    let appender = Appender::new(4);
+    run(&appender, &lines(thread(1), &path, "next\n")).unwrap();
+    run(&appender, &lines(thread(1), &path, "last\n")).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "whole\n{\"torn\nnext\nlast\n");
+}
+
+#[test]
+fn a_second_writer_is_told_who_has_the_thread() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("r.jsonl");
+    let (first, second) = (Appender::new(4), Appender::new(4));
+    run(&first, &lines(thread(1), &path, "a\n")).unwrap();
+    let error = run(&second, &lines(thread(1), &path, "b\n")).unwrap_err();
+    let text = format!("thread {} is open in this process; its transcript is", thread(1));
+    assert!(error.message.starts_with(&text), "{error}");
+    first.release(thread(1));
+    run(&second, &lines(thread(1), &path, "b\n")).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "a\nb\n");
+}
+
+#[test]
+fn few_files_stay_open_and_the_rest_reopen() {
+    let dir = tempfile::tempdir().unwrap();
+    let appender = Appender::new(2);
+    for round in 0..3 {
+        for n in 0..5 {
+            let path = dir.path().join(format!("{n}"));
+            run(&appender, &lines(thread(n), &path, &format!("{round}\n"))).unwrap();
+        }
+    }
+    assert_eq!(lock(&appender.open).len(), 2);
+    for n in 0..5 {
+        assert_eq!(fs::read_to_string(dir.path().join(format!("{n}"))).unwrap(), "0\n1\n2\n");
+    }
+}
+
+#[test]
+fn a_removed_transcript_is_reported_not_started_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("r.jsonl");
+    let appender = Appender::new(4);
+    run(&appender, &lines(thread(1), &path, "a\n")).unwrap();
+    fs::remove_file(&path).unwrap();
+    let error = run(&appender, &lines(thread(1), &path, "b\n")).unwrap_err();
+    assert_eq!(error.kind, HostErrorKind::NotFound);
+    assert!(!path.exists());
+}
+
+#[test]
+fn what_is_no_file_is_refused_without_waiting() {
+    let dir = tempfile::tempdir().unwrap();
+    let fifo = dir.path().join("fifo");
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, FileType::Fifo, 0o600.into(), 0).unwrap();
+    let appender = Appender::new(4);
+    for path in [&fifo, dir.path(), Path::new("/dev/null"), Path::new("/dev/full")] {
+        assert!(run(&appender, &lines(thread(1), path, "a\n")).is_err(), "{}", path.display());
+    }
+}
+
+/// A disk that holds `room` bytes more, writes at most `step` at once, and interrupts at first.
+struct SmallDisk {
+    content: RefCell<Vec<u8>>,
+    room: usize,
+    step: usize,
+    calls: RefCell<usize>,
+    can_truncate: bool,
+}
+
+impl Sink for SmallDisk {
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        *self.calls.borrow_mut() += 1;
+        if *self.calls.borrow() == 1 {
+            return Err(io::Error::from_raw_os_error(Errno::INTR.raw_os_error()));
+        }
+        let mut content = self.content.borrow_mut();
+        let count = bytes.len().min(self.step).min(self.room - content.len());
+        if count == 0 {
+            return Err(io::Error::from_raw_os_error(Errno::NOSPC.raw_os_error()));
+        }
+        content.extend_from_slice(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn truncate(&self, size: u64) -> io::Result<()> {
+        if !self.can_truncate {
+            return Err(io::Error::from_raw_os_error(Errno::IO.raw_os_error()));
+        }
+        self.content.borrow_mut().truncate(usize::try_from(size).unwrap());
+        Ok(())
+    }
+}
+
+#[test]
+fn a_cut_append_is_taken_back() {
+    for room in 4..=16 {
+        for step in [1, 3, 100] {
+            let disk = SmallDisk {
+                content: b"old\n".to_vec().into(),
+                room,
+                step,
+                calls: 0.into(),
+                can_truncate: true,
+            };
+            let outcome = write_whole(&disk, 4, &[b"0123456789\n"]);
+            let fits = room >= 15;
+            assert_eq!(outcome.error.is_none(), fits, "{room} {step}");
+            assert!(!outcome.torn);
+            let want: &[u8] = if fits { b"old\n0123456789\n" } else { b"old\n" };
+            assert_eq!(*disk.content.borrow(), want);
+            if let Some(error) = outcome.error {
+                assert_eq!(fail::kind(&error), HostErrorKind::DiskFull);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_line_that_cannot_be_taken_back_is_remembered() {
+    let content = b"old\n".to_vec().into();
+    let disk = SmallDisk { content, room: 6, step: 9, calls: 0.into(), can_truncate: false };
+    assert!(write_whole(&disk, 4, &[b"0123456789\n"]).torn);
+    // And so is one that was unfinished before: nothing of the repair was written.
+    let content = b"old".to_vec().into();
+    let disk = SmallDisk { content, room: 3, step: 9, calls: 0.into(), can_truncate: true };
+    assert!(write_whole(&disk, 3, &[b"\n", b"x\n"]).torn);
+}
