@@ -201,6 +201,8 @@ fn silence_is_named() {
     h.prompt("hi");
     let (id, _) = h.request();
     h.head(id, 200, &[]);
+    assert_eq!(h.engine.deadline().unwrap().1, "first token");
+    h.events_to(id, &[json!({ "type": "response.created" })]);
     assert_eq!(h.engine.deadline().unwrap().1, "next token");
     h.pass_ms(300_000);
     let cause = h.events.iter().find_map(|event| match event {

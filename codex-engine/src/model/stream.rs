@@ -48,7 +48,7 @@ pub(crate) struct ModelStream {
 enum State {
     Connecting,
     Refused { head: HttpHead, body: Vec<u8> },
-    Streaming(Box<SseDecoder>),
+    Streaming { decoder: Box<SseDecoder>, begun: bool },
     Waiting,
 }
 
@@ -84,8 +84,8 @@ impl ModelStream {
         let why = match self.state {
             State::Connecting => "connect",
             State::Refused { .. } => "error body",
-            State::Streaming(_) => "next token",
-            State::Waiting => "first token",
+            State::Streaming { begun: true, .. } => "next token",
+            State::Streaming { begun: false, .. } | State::Waiting => "first token",
         };
         (self.until, why)
     }
@@ -103,8 +103,8 @@ impl ModelStream {
         let phase = match self.state {
             State::Connecting => "a connection",
             State::Refused { .. } => "the end of the error message",
-            State::Streaming(_) => "the next token",
-            State::Waiting => "the first token",
+            State::Streaming { begun: true, .. } => "the next token",
+            State::Streaming { begun: false, .. } | State::Waiting => "the first token",
         };
         let seconds = cx.settings.provider.stream_idle_ms / 1_000;
         cx.cancel(self.effect);
@@ -123,8 +123,8 @@ impl ModelStream {
                 Flow::More
             }
             (State::Connecting | State::Waiting, Reply::Head(head)) => self.on_head(*head, cx),
-            (State::Streaming(_), Reply::Bytes(bytes)) => self.on_bytes(&bytes, next_item, cx),
-            (State::Streaming(_), Reply::Closed) => Flow::Failed(Failed::new(
+            (State::Streaming { .. }, Reply::Bytes(bytes)) => self.on_bytes(&bytes, next_item, cx),
+            (State::Streaming { .. }, Reply::Closed) => Flow::Failed(Failed::new(
                 TurnErrorCode::StreamDisconnected,
                 "the stream closed before the response was complete",
                 Retry::Stream(None),
@@ -158,8 +158,11 @@ impl ModelStream {
         self.turn_state = head.header("x-codex-turn-state").map(str::to_owned);
         self.served_by =
             head.header("openai-model").or(head.header("x-openai-model")).map(str::to_owned);
-        self.state = State::Streaming(Box::default());
-        self.wait(WaitPhase::FirstToken, cx);
+        if matches!(self.state, State::Connecting) {
+            self.wait(WaitPhase::FirstToken, cx);
+        }
+        self.state = State::Streaming { decoder: Box::default(), begun: false };
+        self.until = cx.now.mono.after_ms(cx.settings.provider.stream_idle_ms);
         Flow::More
     }
 
@@ -173,11 +176,15 @@ impl ModelStream {
     }
 
     fn on_bytes(&mut self, bytes: &[u8], next_item: &mut u32, cx: &mut Cx<'_>) -> Flow {
-        let State::Streaming(decoder) = &mut self.state else { return Flow::More };
+        let State::Streaming { decoder, begun } = &mut self.state else { return Flow::More };
         decoder.push(bytes);
         let idle_ms = cx.settings.provider.stream_idle_ms;
         while let Some(event) = decoder.next() {
             self.until = cx.now.mono.after_ms(idle_ms);
+            if !std::mem::replace(begun, true) {
+                let phase = Some(WaitPhase::Stream);
+                cx.emit(Event::Waiting { thread: cx.thread, phase });
+            }
             let data = match event {
                 Ok(data) => data,
                 Err(error) => {

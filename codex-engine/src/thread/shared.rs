@@ -11,6 +11,7 @@ use codex_proto::{
     settings::ShellKind,
     wire::responses::request::Frame,
 };
+use serde_json::Value;
 
 use super::queue::PromptQueue;
 use crate::{
@@ -35,8 +36,8 @@ pub(crate) struct Shared {
     pub(crate) history: Vec<ResponseItem>,
     /// What the context in `history` says; `None` before it is there.
     pub(crate) context: Option<TurnContext>,
-    /// The request around `history`, as sent last.
-    pub(crate) frame: Option<Frame>,
+    /// The request around `history`, as sent last, and the schema that it was rendered with.
+    pub(crate) frame: Option<(Option<Value>, Frame)>,
     pub(crate) queue: PromptQueue,
     pub(crate) commands: Commands,
     pub(crate) snapshot: Snapshot,
@@ -99,7 +100,7 @@ impl Shared {
     }
 
     /// Adds an event to the rollout.
-    pub(crate) fn record_event(&mut self, payload: &serde_json::Value, cx: &Cx<'_>) {
+    pub(crate) fn record_event(&mut self, payload: &Value, cx: &Cx<'_>) {
         self.log.record(cx.now.wall, LineKind::EventMsg, &payload.to_string());
     }
 

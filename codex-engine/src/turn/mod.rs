@@ -268,21 +268,7 @@ impl Turn {
 
     /// Sends a request.
     fn sample(&mut self, shared: &mut Shared, cx: &mut Cx<'_>) {
-        let frame = prompt::frame(
-            &shared.model,
-            &shared.instructions,
-            cx.thread,
-            self.output_schema.as_ref(),
-            cx.settings,
-        );
-        if shared.frame.as_ref().is_some_and(|before| *before != frame) {
-            cx.emit(Event::PromptCacheReset {
-                thread: cx.thread,
-                cause: "the schema of the final message changed".into(),
-            });
-        }
-        let body = frame.body(shared.history.iter());
-        shared.frame = Some(frame);
+        let body = self.body(shared, cx);
         let asker = prompt::Asker {
             thread: cx.thread,
             turn: self.id,
@@ -294,6 +280,27 @@ impl Turn {
             self.snapshot_at = Some(cx.now.mono.after_ms(SNAPSHOT_AFTER_MS));
         }
         self.state = State::Sampling(Box::new(ModelStream::start(request, cx)));
+    }
+
+    /// The conversation within its frame, which is rendered anew only when it must change.
+    fn body(&self, shared: &mut Shared, cx: &mut Cx<'_>) -> Vec<u8> {
+        let fits = shared.frame.as_ref().is_some_and(|(schema, _)| *schema == self.output_schema);
+        if !fits {
+            if shared.frame.is_some() {
+                cx.emit(Event::PromptCacheReset {
+                    thread: cx.thread,
+                    cause: "the schema of the final message changed".into(),
+                });
+            }
+            shared.frame = None;
+        }
+        let schema = &self.output_schema;
+        let (model, instructions) = (&shared.model, &shared.instructions);
+        let (_, frame) = shared.frame.get_or_insert_with(|| {
+            let frame = prompt::frame(model, instructions, cx.thread, schema.as_ref(), cx.settings);
+            (schema.clone(), frame)
+        });
+        frame.body(shared.history.iter())
     }
 
     fn record_outputs(&mut self, shared: &mut Shared, cx: &mut Cx<'_>) {
