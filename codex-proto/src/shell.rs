@@ -170,7 +170,8 @@ impl<'a> Words<'a> {
         Some(())
     }
 
-    /// Takes a word, after blanks; `None` when it is not one piece without expansions.
+    /// Takes a word, after blanks; `None` when there is none, or it has expansions. A second piece
+    /// of a joined word is left, where no caller accepts it.
     fn word(&mut self) -> Option<Word<'a>> {
         let text = self.0.trim_start_matches([' ', '\t']);
         let (word, rest) = if let Some(text) = text.strip_prefix('\'') {
@@ -190,9 +191,8 @@ impl<'a> Words<'a> {
             }
             (Word { text, quoted: false }, rest)
         };
-        let ends = rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n', '&', '<', ';', '|']);
         self.0 = rest;
-        ends.then_some(word)
+        Some(word)
     }
 }
 

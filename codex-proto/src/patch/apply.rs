@@ -379,11 +379,7 @@ impl<'a> Placing<'a> {
         if first.text.trim() != context.trim() {
             return None;
         }
-        let behind = self.cursor;
-        self.cursor = behind - 1;
-        let found = self.find_at(rows, Place::First);
-        self.cursor = behind;
-        found.filter(|at| *at + 1 == behind)
+        self.seeker.seek(&old_of(rows), self.cursor - 1, Place::First)
     }
 
     fn find_at(&mut self, rows: &[Row<'_>], place: Place) -> Option<usize> {

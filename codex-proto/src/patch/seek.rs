@@ -201,3 +201,23 @@ fn find(text: &[u32], pattern: &[u32], last: bool) -> Option<usize> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Repetitive texts, where a search that forgets a partial match goes wrong.
+        #[test]
+        fn prop_find_is_the_naive_search(
+            text in prop::collection::vec(0..3u32, 0..30),
+            pattern in prop::collection::vec(0..2u32, 1..6),
+        ) {
+            let places = || text.windows(pattern.len()).enumerate().filter(|(_, w)| *w == pattern);
+            prop_assert_eq!(find(&text, &pattern, false), places().next().map(|(at, _)| at));
+            prop_assert_eq!(find(&text, &pattern, true), places().next_back().map(|(at, _)| at));
+        }
+    }
+}

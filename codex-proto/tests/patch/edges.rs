@@ -173,6 +173,8 @@ fn duplicates_are_taken_in_order() {
     check_update(b"a\nx\na\nx\n", "@@\n-x\n+1", b"a\n1\na\nx\n");
     check_update(b"a\nx\na\nx\n", "@@\n-x\n+1\n@@\n-x\n+2", b"a\n1\na\n2\n");
     check_update(b"a\nx\na\nx\n", "@@\n-x\n+1\n*** End of File", b"a\nx\na\n1\n");
+    // What goes to the end does not stand in the way of later chunks.
+    check_update(b"a\nb\n", "@@\n+end\n@@\n-a\n+A", b"A\nb\nend\n");
     // The mark is a preference.
     check_update(b"x\nx\nb\n\n", "@@\n-x\n+1\n*** End of File", b"x\n1\nb\n\n");
 }
@@ -274,6 +276,8 @@ fn moves_may_be_chained_and_swapped() {
         "M t\nM a\nM b\n",
     );
     assert_eq!(applied.changes.len(), 2);
+    assert!(applied.changes.iter().all(|change| change.move_path.is_none()));
+    assert_eq!(applied.changes[0].diff, "@@ -1 +1 @@\n-1\n+2\n");
     assert_eq!(applied.writes[0].mode_from.as_deref(), Some("/w/b".as_ref()));
     // There and back again is nothing.
     let applied = check(

@@ -218,7 +218,8 @@ proptest! {
     }
 }
 
-/// Times a patch to one file `f` in a debug build, where ten times too slow is still seen.
+/// Times a patch to one file `f`. In a debug build each takes well under a second; the bound is for
+/// loaded machines, and anything quadratic takes minutes.
 #[expect(clippy::disallowed_methods, reason = "the test measures real time")]
 fn timed(file: String, chunks: &str, fits: bool) {
     let files: Tree = [("/w/f".into(), file.into_bytes())].into();
@@ -226,7 +227,7 @@ fn timed(file: String, chunks: &str, fits: bool) {
     let start = Instant::now();
     assert_eq!(try_apply(&files, &text).is_ok(), fits);
     let took = start.elapsed();
-    assert!(took.as_secs() < 5, "took {took:?}");
+    assert!(took.as_secs() < 30, "took {took:?}");
 }
 
 #[test]
@@ -245,6 +246,21 @@ fn large_files_take_time_in_proportion() {
     // Everything replaced.
     let all: String = (0..100_000).map(|index| format!("-a\n+{index}\n")).collect();
     timed(same, &format!("@@\n{all}"), true);
+    // Everything replaced, with lines that are everywhere in both.
+    let mut state = 1_u32;
+    let mut random = |count: u32| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) % count
+    };
+    let before: String = (0..30_000).map(|_| format!("{}\n", random(40))).collect();
+    let mut chunk = String::from("@@\n");
+    before.lines().for_each(|line| {
+        let _ = writeln!(chunk, "-{line}");
+    });
+    (0..30_000).for_each(|_| {
+        let _ = writeln!(chunk, "+{}", random(40));
+    });
+    timed(before, &chunk, true);
     // Many loose chunks.
     let mut chunks = String::new();
     for index in (0..100_000).step_by(100) {
