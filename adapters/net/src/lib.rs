@@ -2,7 +2,8 @@
 //!
 //! A request runs on a thread of its own (`codex-http-N`) and answers through a bounded channel:
 //! `Opened Head Bytes* (Closed | Failed)`. `Opened` says that the connection is up, TLS included,
-//! or that a kept one is reused. `Failed` may come at any point. Any status is an answer, also 3xx, which is not followed.
+//! or that a kept one is reused. `Failed` may come at any point. Any status is an answer, also a
+//! redirect, which is not followed.
 //!
 //! The adapter holds no policy: it does not retry, does not redirect, keeps no cookies and
 //! unpacks nothing. It enforces one deadline, `connect_ms`, because it alone sees name

@@ -76,12 +76,7 @@ impl Line {
             .max_idle_connections_per_host(1)
             .max_idle_age(IDLE_AGE_MAX)
             .build();
-        let progress = Arc::new(Progress {
-            place: target.place(),
-            host: target.host.clone(),
-            route,
-            attempt: Mutex::new(None),
-        });
+        let progress = Arc::new(Progress::new(target, route));
         let chain =
             ().chain(SocksConnector::default())
                 .chain(ConnectProxyConnector::default())
@@ -167,6 +162,10 @@ pub(crate) enum Phase {
 }
 
 impl Progress {
+    pub(crate) fn new(target: &Target, route: Route) -> Self {
+        Self { place: target.place(), host: target.host.clone(), route, attempt: Mutex::new(None) }
+    }
+
     /// A request begins.
     pub(crate) fn begin(&self, stream: Arc<Stream>, connect_ms: u64) {
         *lock(&self.attempt) = Some(Attempt {

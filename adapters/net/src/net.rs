@@ -2,9 +2,11 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    ffi::OsString,
     fmt,
     io::Read as _,
     panic::{self, AssertUnwindSafe},
+    path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -64,9 +66,11 @@ impl Default for NetConfig {
 impl NetConfig {
     /// Reads the proxy variables and the CA file (`CODEX_CA_CERTIFICATE`, else `SSL_CERT_FILE`)
     /// through `variable`. An empty variable counts as unset.
-    pub fn from_env(variable: impl Fn(&str) -> Option<String>) -> Self {
+    ///
+    /// `NetConfig::from_env(|name| std::env::var_os(name))` reads the process's environment.
+    pub fn from_env(variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let ca_file = ["CODEX_CA_CERTIFICATE", "SSL_CERT_FILE"].into_iter().find_map(|name| {
-            let path = variable(name).filter(|path| !path.trim().is_empty())?;
+            let path = variable(name).filter(|path| !path.is_empty())?;
             Some(CaFile { source: name.to_owned(), path: path.into() })
         });
         Self {
@@ -78,7 +82,7 @@ impl NetConfig {
 
     /// Adds the `ca_bundle` of the configuration.
     #[must_use]
-    pub fn with_ca_bundle(mut self, path: impl Into<std::path::PathBuf>) -> Self {
+    pub fn with_ca_bundle(mut self, path: impl Into<PathBuf>) -> Self {
         self.ca_files.push(CaFile { source: "ca_bundle".to_owned(), path: path.into() });
         self
     }

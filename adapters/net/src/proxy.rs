@@ -5,7 +5,7 @@
 //! An https target is reached through `CONNECT`, an http target by sending the proxy the absolute
 //! URL. SOCKS proxies (`socks4`, `socks4a`, `socks5`, `socks5h`) tunnel both.
 
-use std::{fmt, net::IpAddr};
+use std::{ffi::OsString, fmt, net::IpAddr};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use codex_proto::{HostError, HostErrorKind};
@@ -29,11 +29,12 @@ pub struct Proxies {
 
 impl Proxies {
     /// Reads the variables through `variable`; an empty one counts as unset.
-    pub fn from_env(variable: impl Fn(&str) -> Option<String>) -> Self {
+    pub fn from_env(variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let read = |name: &str| {
-            [name.to_ascii_lowercase(), name.to_owned()]
-                .iter()
-                .find_map(|name| variable(name).filter(|value| !value.trim().is_empty()))
+            [name.to_ascii_lowercase(), name.to_owned()].iter().find_map(|name| {
+                let value = variable(name)?.to_string_lossy().into_owned();
+                (!value.trim().is_empty()).then_some(value)
+            })
         };
         Self {
             https: read("HTTPS_PROXY"),

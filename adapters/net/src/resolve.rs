@@ -161,3 +161,45 @@ fn port_of(uri: &Uri) -> u16 {
 fn failure(message: String) -> Error {
     Error::Other(Box::new(HostError::new(HostErrorKind::NameResolution, message)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::Target;
+
+    fn names(url: &str, running: usize) -> Names {
+        let progress = Progress::new(&Target::parse(url).unwrap(), Route::Direct);
+        Names::new(Arc::new(progress), Arc::new(Lookups(AtomicUsize::new(running))))
+    }
+
+    fn resolve(names: &Names, url: &str) -> Result<Vec<SocketAddr>, String> {
+        let uri = url.parse().unwrap();
+        let found = names.resolve(&uri, &Config::default(), NextTimeout::default());
+        found.map(|found| found.to_vec()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn addresses_need_no_lookup() {
+        let check = |url: &str, address: &str| {
+            let found = resolve(&names(url, LOOKUPS_MAX), url).unwrap();
+            assert_eq!(found, [address.parse().unwrap()]);
+        };
+        check("http://127.0.0.1:81/", "127.0.0.1:81");
+        check("https://127.0.0.1/", "127.0.0.1:443");
+        check("http://[::1]/", "[::1]:80");
+    }
+
+    #[test]
+    fn lookups_are_bounded_and_what_was_found_is_remembered() {
+        let url = "http://localhost:81/";
+        let full = names(url, LOOKUPS_MAX);
+        let error = resolve(&full, url).unwrap_err();
+        assert!(error.contains("16 earlier lookups are still unanswered"), "{error}");
+
+        let one_left = names(url, LOOKUPS_MAX - 1);
+        let found = resolve(&one_left, url).unwrap();
+        assert!(found.iter().all(|address| address.ip().is_loopback() && address.port() == 81));
+        one_left.lookups.0.store(LOOKUPS_MAX, Ordering::Relaxed);
+        assert_eq!(resolve(&one_left, url).unwrap(), found);
+    }
+}
