@@ -12,15 +12,27 @@
 //! | [`image`](mod@image) | pictures as data URLs |
 //! | [`config`](mod@config) | configuration files |
 //! | [`project`](mod@project) | AGENTS.md and git, by reading files only |
+//! | [`rollouts`] | which rollout to resume |
+//! | [`credentials`] | `auth.json` |
+//! | [`home`] | `CODEX_HOME`, its `.env` and installation id |
+//! | [`host`] | login shell and time zone |
+//! | [`log_file`] | the log file, bounded in size |
+//! | [`scratch`] | a private directory for the life of the process |
 
 mod fail;
 
 pub mod append;
 pub mod config;
+pub mod credentials;
+pub mod home;
+pub mod host;
 pub mod image;
+pub mod log_file;
 pub mod patch;
 pub mod project;
 pub mod read;
+pub mod rollouts;
+pub mod scratch;
 mod store;
 
 pub use store::{Store, StoreConfig};
