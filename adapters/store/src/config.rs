@@ -182,13 +182,14 @@ fn read_text(path: &Path, bytes_max: usize) -> Result<Option<String>, ConfigErro
     }
 }
 
-/// What there is around a working directory.
+/// What there is around a working directory. Searched along canonical paths, so that a link into a
+/// project finds that project.
 struct Around {
+    /// As it was given.
     cwd: PathBuf,
     cwd_real: PathBuf,
-    /// The nearest ancestor with a marker; the working directory when there is none.
+    /// The nearest ancestor with a marker; the working directory when there is none. Canonical.
     root: PathBuf,
-    root_real: PathBuf,
     /// Root of the main checkout, when the working directory is in a further work tree.
     main: Option<PathBuf>,
 }
@@ -200,30 +201,27 @@ impl Around {
             let plain = !name.is_empty() && Path::new(name).components().count() == 1;
             plain && fs::symlink_metadata(dir.join(name)).is_ok()
         };
-        let root = cwd
-            .ancestors()
-            .take(ANCESTORS_MAX)
+        let ancestors = || cwd_real.ancestors().take(ANCESTORS_MAX);
+        let root = ancestors()
             .find(|dir| markers.iter().any(|marker| holds(dir, marker)))
-            .unwrap_or(cwd)
+            .unwrap_or(&cwd_real)
             .to_path_buf();
-        let root_real = if root == cwd { cwd_real.clone() } else { real(&root) };
-        let main = cwd_real
-            .ancestors()
-            .take(ANCESTORS_MAX)
-            .find(|dir| holds(dir, ".git"))
-            .and_then(main_checkout);
-        Self { cwd: cwd.to_path_buf(), cwd_real, root, root_real, main }
+        let main = ancestors().find(|dir| holds(dir, ".git")).and_then(main_checkout);
+        Self { cwd: cwd.to_path_buf(), cwd_real, root, main }
     }
 
     fn facts(&self) -> ProjectFacts {
-        let mut trust_keys = Vec::new();
-        let spellings = [&self.cwd_real, &self.cwd, &self.root_real, &self.root];
-        for path in spellings.into_iter().chain(&self.main) {
-            if !trust_keys.contains(path) {
-                trust_keys.push(path.clone());
-            }
+        let mut trust_keys = vec![self.cwd_real.clone(), self.cwd.clone(), self.root.clone()];
+        // The root as the user spells it, when the working directory was reached through a link
+        // above the root.
+        if let Ok(rest) = self.cwd_real.strip_prefix(&self.root)
+            && self.cwd.ends_with(rest)
+            && let Some(root) = self.cwd.ancestors().nth(rest.components().count())
+        {
+            trust_keys.push(root.to_path_buf());
         }
-        let root = self.main.clone().unwrap_or_else(|| self.root_real.clone());
+        trust_keys.extend(self.main.clone());
+        let root = self.main.clone().unwrap_or_else(|| self.root.clone());
         ProjectFacts { trust_keys, root }
     }
 
@@ -231,12 +229,11 @@ impl Around {
     fn config_files(&self, codex_home: &Path) -> Vec<PathBuf> {
         let home_real = real(codex_home);
         let mut files: Vec<PathBuf> = self
-            .cwd
+            .cwd_real
             .ancestors()
             .take(ANCESTORS_MAX)
             .take_while(|dir| dir.starts_with(&self.root))
             .map(|dir| dir.join(".codex"))
-            .filter(|folder| folder != codex_home)
             .map(|folder| folder.join("config.toml"))
             .filter(|file| fs::symlink_metadata(file).is_ok())
             .filter(|file| file.parent().is_none_or(|folder| real(folder) != home_real))

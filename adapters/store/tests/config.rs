@@ -125,7 +125,18 @@ fn trust_follows_links() {
     let home = Home::new();
     home.trust("w");
     std::os::unix::fs::symlink(home.path("w"), home.path("link")).unwrap();
+    std::os::unix::fs::symlink(home.path("w/sub"), home.path("inner")).unwrap();
+    for cwd in ["link", "link/sub", "inner", "inner/deep"] {
+        assert_eq!(load(&home.request(cwd)).unwrap().trust, Some(Trust::Trusted), "{cwd}");
+    }
+    // An entry under the link's own name counts as well.
+    let text = format!(
+        "[projects.{:?}]\ntrust_level = \"trusted\"\n",
+        home.path("link").to_str().unwrap()
+    );
+    home.write("home/.codex/config.toml", text);
     assert_eq!(load(&home.request("link/sub")).unwrap().trust, Some(Trust::Trusted));
+    assert_eq!(load(&home.request("w/sub")).unwrap().trust, None);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::{
     error::{ConfigError, ConfigErrorKind, Warning, WarningKind},
     features,
     keys::{Key, Kind, ROOT},
-    layer::{LayerSource, Layers},
+    layer::{LayerSource, Layers, holds_secrets, looks_secret},
     nearest::nearest,
     value::{At, Node, Table, Value, absolute},
 };
@@ -260,7 +260,8 @@ impl Check<'_> {
             format!("{what} `{shown}`")
         };
         let secret = matches!(kind, Kind::Secret)
-            || self.path.last().is_some_and(|name| super::layer::sounds_secret(name));
+            || self.path.iter().any(|name| holds_secrets(name))
+            || node.as_str().is_some_and(looks_secret);
         match &node.value {
             value if secret => value.type_name().to_owned(),
             Value::Bool(value) => quoted("the boolean", &value.to_string()),
@@ -352,20 +353,21 @@ fn expected(kind: &Kind, node: &Node) -> String {
     if unquoted { format!("{wanted} (without quotes)") } else { wanted }
 }
 
-/// What an unknown name was probably meant to be: a neighbour, or the same name elsewhere.
+/// What an unknown name was probably meant to be: the same name elsewhere, or a neighbour.
 fn suggestion(name: &str, keys: &'static [Key]) -> Option<String> {
-    if let Some(near) = nearest(name, keys.iter().map(|key| key.name)) {
-        return Some(format!("did you mean `{near}`?"));
-    }
     if let Some(key) = super::keys::root(name) {
         let name = key.name;
         return Some(format!("`{name}` belongs above the first [table] of the file"));
     }
-    ROOT.iter().find_map(|key| match key.kind {
+    let elsewhere = ROOT.iter().find_map(|key| match key.kind {
         Kind::Table(inner) if inner.iter().any(|inner| inner.name == name) => {
             Some(format!("did you mean `{}.{name}`?", key.name))
         }
         _ => None,
+    });
+    elsewhere.or_else(|| {
+        let near = nearest(name, keys.iter().map(|key| key.name))?;
+        Some(format!("did you mean `{near}`?"))
     })
 }
 
@@ -398,7 +400,7 @@ fn rename(check: &mut Check<'_>, table: &mut Table) {
             check.warnings.push(Warning {
                 kind: WarningKind::Deprecated,
                 place: Some(check.layers.place(node.key)),
-                message: format!("`features.{old}` is deprecated; use `web_search = \"{new}\"`"),
+                message: format!("the feature `{old}` is deprecated; use `web_search = \"{new}\"`"),
             });
         }
     }

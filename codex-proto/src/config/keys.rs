@@ -120,6 +120,34 @@ pub fn root(name: &str) -> Option<&'static Key> {
     ROOT.iter().find(|key| key.name == name)
 }
 
+/// Whether a name is that of a known key, anywhere, whose value is never a credential.
+pub(super) fn is_plain(name: &str) -> bool {
+    fn within(keys: &[Key], name: &str) -> bool {
+        keys.iter().any(|key| {
+            (key.name == name && !matches!(key.kind, Kind::Secret)) || inside(&key.kind, name)
+        })
+    }
+    fn inside(kind: &Kind, name: &str) -> bool {
+        match kind {
+            Kind::Either(kinds) => kinds.iter().any(|kind| inside(kind, name)),
+            Kind::List(kind) | Kind::Map(_, kind) => inside(kind, name),
+            Kind::Table(keys) => within(keys, name),
+            Kind::TableAnd(keys, _, rest) => within(keys, name) || inside(rest, name),
+            Kind::Any
+            | Kind::Bool
+            | Kind::Enum(_)
+            | Kind::Features
+            | Kind::Int(..)
+            | Kind::Number
+            | Kind::Path
+            | Kind::Profile
+            | Kind::Secret
+            | Kind::Str => false,
+        }
+    }
+    within(ROOT, name)
+}
+
 /// The keys of the top level, in the order in which people are shown them.
 #[rustfmt::skip]
 pub const ROOT: &[Key] = &[

@@ -306,20 +306,33 @@ pub(super) fn sounds_secret(name: &str) -> bool {
 }
 
 /// Whether a text names a table whose values are not shown, whatever their keys.
-fn holds_secrets(text: &str) -> bool {
+pub(super) fn holds_secrets(text: &str) -> bool {
     const TABLES: [&str; 5] = ["env", "headers", "http_headers", "query_params", "set"];
     text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
         .any(|word| TABLES.contains(&word))
 }
 
 /// Whether a piece of text looks like a credential by itself: long, with letters and digits.
-fn looks_secret(text: &str) -> bool {
-    text.split(|c: char| !(c.is_ascii_alphanumeric() || "-_+=".contains(c))).any(|run| {
+pub(super) fn looks_secret(text: &str) -> bool {
+    let login_in_url = text.match_indices("://").any(|(at, _)| {
+        let host = text[at + 3..].split(['/', '"', '\'', '?', '#']).next().unwrap_or_default();
+        host.contains('@')
+    });
+    let long_run = |run: &str| {
         run.starts_with("sk-")
             || (run.len() >= 24
                 && run.bytes().any(|b| b.is_ascii_digit())
                 && run.bytes().any(|b| b.is_ascii_alphabetic()))
-    })
+    };
+    login_in_url
+        || text.split(|c: char| !(c.is_ascii_alphanumeric() || "-_+=".contains(c))).any(long_run)
+}
+
+/// Whether the value of a key may not be shown: its name sounds like it, and it is none of the
+/// known keys that are harmless (`tool_output_token_limit`).
+fn hides_value(key: &str) -> bool {
+    let last = key.rsplit('.').next().unwrap_or(key).trim().trim_matches(['"', '\'']);
+    (sounds_secret(last) && !super::keys::is_plain(last)) || holds_secrets(key)
 }
 
 /// A line of a file as it may be shown: values that may be credentials are replaced by `***`.
@@ -338,8 +351,7 @@ fn mask(text: &str, start: usize, line: &str) -> String {
         Some(equals) => {
             let key = &line[..equals];
             looks_secret(line)
-                || (sounds_secret(key) && !key.trim_end().ends_with("env_key"))
-                || holds_secrets(key)
+                || hides_value(key)
                 || (line.contains('{') && holds_secrets(line))
                 || in_secret_table()
         }
@@ -362,10 +374,7 @@ fn mask_after(line: &str, equals: Option<usize>) -> String {
 pub(super) fn mask_argument(argument: &str) -> String {
     let equals = argument.find('=');
     let key = &argument[..equals.unwrap_or(0)];
-    let last = key.rsplit('.').next().unwrap_or(key).trim();
-    let suspicious = looks_secret(argument)
-        || (sounds_secret(last) && last != "env_key")
-        || key.split('.').any(holds_secrets);
+    let suspicious = looks_secret(argument) || hides_value(key);
     match (suspicious, equals) {
         (true, Some(_)) => format!("{key}=***"),
         (true, None) => "***".into(),

@@ -3,6 +3,7 @@
 use super::*;
 use crate::policy::ApprovalPolicy;
 
+mod doc;
 mod errors;
 mod layers;
 mod props;
@@ -45,7 +46,6 @@ fn check(layers: Vec<Layer>, overrides: &Overrides) -> Resolved {
 }
 
 /// The report of layers that must not be fine.
-#[allow(dead_code, reason = "used by the error tests")]
 fn report(layers: Vec<Layer>, overrides: &Overrides) -> String {
     resolve(layers, overrides, &facts(), &project()).unwrap_err().report()
 }
