@@ -29,6 +29,13 @@
 //!
 //! Hunks see what earlier hunks of the same patch did, so a file may be added and then updated,
 //! updated twice, or moved on. A move onto itself is an update; a move without chunks is a rename.
+//!
+//! # Beyond what existing patches rely on
+//! All that the tool these patches were first written for accepts is accepted, with the same texts
+//! as a result, but for: CRLF, loosely matched context and final newlines are kept; added lines go
+//! behind their `@@ line`; nothing is written when anything fails. Accepted in addition: stacked
+//! `@@` lines, a chunk that begins with its own `@@` line, a mark of the end that is not at the
+//! end, renames, files that are not UTF-8 as long as only ASCII goes in, blank lines between hunks.
 
 mod apply;
 mod diagnose;
