@@ -140,7 +140,8 @@ pub(crate) struct Ends {
     pub(crate) stdin: Option<Async<OwnedFd>>,
 }
 
-/// What to do with the output.
+/// What to do with the output; by default it is thrown away.
+#[derive(Default)]
 pub(crate) struct Limits {
     pub(crate) head_bytes: usize,
     pub(crate) tail_bytes: usize,

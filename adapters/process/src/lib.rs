@@ -19,6 +19,7 @@
 
 mod boxed;
 mod command;
+mod dump;
 pub mod env;
 mod exec;
 mod explain;
@@ -26,6 +27,7 @@ mod link;
 mod output;
 pub mod processes;
 pub mod shell;
+mod snapshot;
 mod spawner;
 mod spool;
 mod supervisor;
@@ -33,6 +35,7 @@ mod sys;
 mod tree;
 mod wire;
 
+pub use dump::OVERLAY_NAMES;
 pub use processes::{ProcessConfig, Processes};
 pub use shell::wrap_with_snapshot;
 pub use spawner::{SPAWNER_ARG, run_spawner_if_asked, spawner_main};

@@ -12,7 +12,7 @@ use async_channel::Sender;
 use async_io::Async;
 use codex_proto::{
     EffectId, HostError, Reply,
-    effect::{Signal, Spawn},
+    effect::{ShellSnapshot, Signal, Spawn},
     policy::{EnvPolicy, SandboxPolicy},
 };
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -61,6 +61,8 @@ pub(crate) struct Inner {
     pub(crate) config: ProcessConfig,
     pub(crate) link: Link,
     running: Mutex<HashMap<EffectId, Arc<Asks>>>,
+    /// Snapshots to remove in the end.
+    snapshots: Mutex<Vec<PathBuf>>,
 }
 
 /// A command to start, its environment complete.
@@ -78,7 +80,14 @@ impl Processes {
     #[must_use]
     pub fn new(config: ProcessConfig) -> Self {
         let link = Link::new(config.program.clone(), config.scratch.clone(), &config.parent_env);
-        Self { inner: Arc::new(Inner { config, link, running: Mutex::default() }) }
+        Self {
+            inner: Arc::new(Inner {
+                config,
+                link,
+                running: Mutex::default(),
+                snapshots: Mutex::default(),
+            }),
+        }
     }
 
     /// Starts the spawner, so that the first command need not wait for it (some milliseconds).
@@ -105,6 +114,22 @@ impl Processes {
         async move {
             let start = entry.inner.start_of(spawn);
             entry.inner.run(start, &entry.asks, &replies).await;
+        }
+    }
+
+    /// Takes a snapshot of the user's login shell; see the module `snapshot`. Replies `Closed`, or
+    /// `Failed` when the shell is none we know, its profile fails or takes too long. The file is
+    /// removed by [`Processes::shutdown`].
+    pub fn snapshot(
+        &self,
+        id: EffectId,
+        snapshot: ShellSnapshot,
+        replies: Sender<Reply>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let entry = Entry::register(&self.inner, id);
+        async move {
+            let reply = entry.inner.snapshot(snapshot, &entry.asks).await;
+            let _ = Sender::send(&replies, reply).await;
         }
     }
 
@@ -147,7 +172,12 @@ impl Processes {
         self.inner.link.close().await;
         // The spawner has removed it; there may have been none.
         let scratch = self.inner.config.scratch.clone();
-        let _ = blocking::unblock(move || std::fs::remove_dir_all(scratch)).await;
+        let snapshots = std::mem::take(&mut *self.inner.snapshots());
+        blocking::unblock(move || {
+            let _ = std::fs::remove_dir_all(scratch);
+            snapshots.iter().for_each(|path| drop(std::fs::remove_file(path)));
+        })
+        .await;
     }
 }
 
@@ -175,6 +205,18 @@ impl Drop for Entry {
 impl Inner {
     fn running(&self) -> MutexGuard<'_, HashMap<EffectId, Arc<Asks>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn snapshots(&self) -> MutexGuard<'_, Vec<PathBuf>> {
+        self.snapshots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has a snapshot removed in the end.
+    pub(crate) fn remember(&self, snapshot: PathBuf) {
+        let mut snapshots = self.snapshots();
+        if !snapshots.contains(&snapshot) {
+            snapshots.push(snapshot);
+        }
     }
 
     fn asks(&self, id: EffectId) -> Option<Arc<Asks>> {

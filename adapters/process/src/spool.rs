@@ -27,7 +27,7 @@ impl Spool {
 
     /// Appends. Blocks.
     pub(crate) fn write(&mut self, bytes: &[u8]) {
-        if self.written == 0 && self.cut == 0 && !self.created {
+        if self.written == 0 && self.cut == 0 && self.bytes_max > 0 {
             self.file = create(&self.path).ok();
             self.created = self.file.is_some();
         }

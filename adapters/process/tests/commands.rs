@@ -1,5 +1,7 @@
 //! How commands start, what they get, and how they end.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod common;
 
 use std::time::{Duration, Instant};
