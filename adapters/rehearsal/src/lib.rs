@@ -17,6 +17,8 @@
 mod answer;
 mod condition;
 #[cfg(feature = "http")]
+mod files;
+#[cfg(feature = "http")]
 mod in_process;
 mod model;
 pub mod rehearsal;

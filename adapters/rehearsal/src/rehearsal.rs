@@ -7,6 +7,8 @@
 //! printed, so a sandbox that does not start, another bug, or a patch that does not help end in a
 //! report that says so.
 
+#[cfg(feature = "http")]
+pub use crate::files::write_project;
 use crate::script::{Script, ScriptError};
 
 /// What the user asks for.
@@ -67,37 +69,6 @@ pub fn embedded_script() -> Script {
     let script: Result<Script, ScriptError> = Script::parse("the embedded script", SCRIPT);
     // Invariant: `SCRIPT` is a constant that the tests of this crate read.
     script.expect("the embedded script is valid")
-}
-
-/// Writes the project into a folder, which is created when it is missing.
-///
-/// # Errors
-/// When the folder has anything in it ([`std::io::ErrorKind::AlreadyExists`]), or a file cannot be
-/// written. Nothing that was there is changed.
-#[cfg(feature = "http")]
-pub fn write_project(dir: &std::path::Path) -> std::io::Result<()> {
-    use std::{
-        fs,
-        io::{Error, ErrorKind, Write},
-    };
-    let named = |path: &std::path::Path, error: Error| {
-        Error::new(error.kind(), format!("{}: {error}", path.display()))
-    };
-    fs::create_dir_all(dir).map_err(|error| named(dir, error))?;
-    if fs::read_dir(dir).map_err(|error| named(dir, error))?.next().is_some() {
-        let message = format!("{} is not empty; name a new folder", dir.display());
-        return Err(Error::new(ErrorKind::AlreadyExists, message));
-    }
-    for (name, text) in PROJECT {
-        let path = dir.join(name);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(|error| named(parent, error))?;
-        }
-        fs::File::create_new(&path)
-            .and_then(|mut file| file.write_all(text.as_bytes()))
-            .map_err(|error| named(&path, error))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -6,7 +6,10 @@
 mod node;
 mod read;
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use serde_json::Value;
 
@@ -23,8 +26,7 @@ pub struct Script {
 }
 
 /// A script that cannot be used, and where.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{file}:{line}:{column}: {message}")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScriptError {
     /// The name that the text was read under.
     pub file: String,
@@ -34,6 +36,17 @@ pub struct ScriptError {
     pub column: usize,
     /// What is wrong, and what would be right.
     pub message: String,
+}
+
+impl std::error::Error for ScriptError {}
+
+impl fmt::Display for ScriptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => write!(f, "{}: {}", self.file, self.message),
+            line => write!(f, "{}:{line}:{}: {}", self.file, self.column, self.message),
+        }
+    }
 }
 
 impl Script {
@@ -51,27 +64,6 @@ impl Script {
     /// As [`Self::parse`]; places refer to the indented form of the JSON.
     pub fn from_json(json: &Value) -> Result<Self, ScriptError> {
         Self::parse("script", &format!("{json:#}"))
-    }
-
-    /// Reads a script from a file of at most 64 MiB.
-    ///
-    /// # Errors
-    /// When the file cannot be read, or as [`Self::parse`].
-    #[cfg(feature = "http")]
-    pub fn load(path: &std::path::Path) -> Result<Self, ScriptError> {
-        use std::io::Read;
-        const FILE_BYTES_MAX: u64 = 64 << 20;
-        let name = path.display().to_string();
-        let fail =
-            |message: String| ScriptError { file: name.clone(), line: 0, column: 0, message };
-        let mut text = String::new();
-        std::fs::File::open(path)
-            .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text))
-            .map_err(|error| fail(format!("cannot read the script: {error}")))?;
-        if text.len() as u64 > FILE_BYTES_MAX {
-            return Err(fail(format!("the script is larger than {} MiB", FILE_BYTES_MAX >> 20)));
-        }
-        Self::parse(&name, &text)
     }
 }
 
