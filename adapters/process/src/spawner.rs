@@ -72,6 +72,8 @@ pub fn spawner_main(scratch: Option<&Path>) -> ! {
         Ok(mut spawner) => {
             let served = spawner.serve();
             spawner.end();
+            // The sandboxes remove what commands wrote to their private directories.
+            drop(spawner);
             i32::from(served.is_err())
         }
         Err(_) => 1,
@@ -242,9 +244,9 @@ impl Spawner {
             tell(&control, &Told::Failed { stage: Stage::Process, errno: 0, text });
             return;
         };
-        if request.boxed.is_some() {
+        if let Some(boxed) = &request.boxed {
             let stdin = stdin.as_ref().unwrap_or(&self.null);
-            match self.sandboxes.spawn(&request, stdin.as_fd(), output.as_fd()) {
+            match self.sandboxes.spawn(boxed, &request, stdin.as_fd(), output.as_fd()) {
                 Ok(child) => {
                     tell(&control, &Told::Started);
                     self.commands[index] =
@@ -344,10 +346,11 @@ fn note_end(
     }
     for command in commands {
         if matches!(&command.state, State::Boxed(child) if child.pid == pid) {
+            // First what the sandbox keeps for the command, so that the agent sees no trace of it.
+            command.state = State::Done;
             if let Some(control) = &command.control {
                 tell(control, &Told::Exited(exit_code(status)));
             }
-            command.state = State::Done;
         }
     }
     false

@@ -46,6 +46,33 @@ fn killing_the_agent_kills_running_commands_and_what_ended_ones_left_behind() {
     assert!(!world.path("scratch").exists(), "the scratch directory stays");
 }
 
+#[test]
+fn killing_the_agent_kills_sandboxed_commands() {
+    let world = World::new();
+    let mut agent = agent(&world, "boxed", &[script("1084"), script("1084")]);
+    came("1084", 11);
+    agent.kill().unwrap();
+    assert!(gone("1084", Duration::from_secs(2)), "{} left", alive("1084"));
+    agent.wait().unwrap();
+    assert!(gone(&world.path("scratch").display().to_string(), Duration::from_secs(2)));
+    assert!(!world.path("scratch").exists(), "the scratch directory stays");
+}
+
+#[test]
+fn killing_the_spawner_kills_sandboxed_commands() {
+    let world = World::new();
+    let mut agent = agent(&world, "boxed", &[script("1085")]);
+    came("1085", 6);
+    kill_process(spawner_of(&agent), Signal::KILL).unwrap();
+    let deadline = std::time::Instant::now() + Duration::from_secs(2);
+    while alive("1085") > 1 && std::time::Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert_eq!(alive("1085"), 1, "only the agent has the mark among its arguments");
+    agent.kill().unwrap();
+    agent.wait().unwrap();
+}
+
 /// The children of a process, by name.
 fn children(pid: u32) -> Vec<(Pid, String)> {
     let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
@@ -73,12 +100,11 @@ fn killing_the_spawner_kills_its_commands() {
     let mut agent = agent(&world, "full", &[script("1082")]);
     came("1082", 5);
     kill_process(spawner_of(&agent), Signal::KILL).unwrap();
-    let own = |count: usize| count - 1;
     let deadline = std::time::Instant::now() + Duration::from_secs(2);
-    while own(alive("1082")) > 0 && std::time::Instant::now() < deadline {
+    while alive("1082") > 1 && std::time::Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(2));
     }
-    assert_eq!(own(alive("1082")), 0);
+    assert_eq!(alive("1082"), 1, "only the agent has the mark among its arguments");
     agent.kill().unwrap();
     agent.wait().unwrap();
 }
