@@ -251,7 +251,7 @@ impl Resolved {
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     layers: Layers,
-    values: BTreeMap<String, At>,
+    root: Table,
 }
 
 impl Sources {
@@ -259,29 +259,15 @@ impl Sources {
     /// has overruled; `None` when no layer sets it.
     #[must_use]
     pub fn place(&self, key: &str) -> Option<Place> {
-        self.values.get(key).map(|at| self.layers.place(*at))
-    }
-
-    /// Every key that a layer sets, in alphabetical order.
-    pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.values.keys().map(String::as_str)
-    }
-
-    fn collect(&mut self, table: &Table, path: &mut String) {
-        for (name, node) in table {
-            let length = path.len();
-            if length > 0 {
-                path.push('.');
+        fn look(table: &Table, key: &str) -> Option<At> {
+            if let Some(node) = table.get(key) {
+                return Some(node.at);
             }
-            path.push_str(name);
-            match &node.value {
-                Value::Table(inner) => self.collect(inner, path),
-                _ => {
-                    self.values.insert(path.clone(), node.at);
-                }
-            }
-            path.truncate(length);
+            // A name may hold dots itself (`projects./a.b.trust_level`), so every one is tried.
+            key.match_indices('.')
+                .find_map(|(dot, _)| look(table.get(&key[..dot])?.as_table()?, &key[dot + 1..]))
         }
+        look(&self.root, key).map(|at| self.layers.place(at))
     }
 }
 
@@ -436,8 +422,6 @@ impl Stack {
         let ca_bundle = typing.string("ca_bundle").map(PathBuf::from);
         let late = typing.warnings;
         self.warnings.extend(late);
-        let mut sources = Sources { layers: self.layers, values: BTreeMap::new() };
-        sources.collect(&root, &mut String::new());
         Ok(Resolved {
             part,
             instructions_file,
@@ -448,7 +432,7 @@ impl Stack {
             profile,
             trust,
             warnings: self.warnings,
-            sources,
+            sources: Sources { layers: self.layers, root },
         })
     }
 

@@ -181,4 +181,8 @@ fn sources_name_the_place_of_a_value() {
     assert_eq!(place("tui.theme").as_deref(), Some("/h/.codex/config.toml:4:11"));
     assert_eq!(place("model_verbosity").as_deref(), Some("-c model_verbosity=low"));
     assert_eq!(place("model_provider"), None);
+    assert_eq!(place("tui").as_deref(), Some("/h/.codex/config.toml:3:1"));
+    let resolved = check(vec![user("projects.\"/a.b\".trust_level = \"trusted\"")], &args(&[]));
+    let place = resolved.sources.place("projects./a.b.trust_level").map(|place| place.to_string());
+    assert_eq!(place.as_deref(), Some("/h/.codex/config.toml:1:31"));
 }
