@@ -38,7 +38,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             file_bytes_max: 32 * 1024 * 1024,
-            pixels_max: 100_000_000,
+            pixels_max: 64_000_000,
             decode_bytes_max: 512 * 1024 * 1024,
         }
     }

@@ -366,7 +366,8 @@ impl Work<'_, '_> {
             target.progress = Progress::Created;
             return Ok(());
         }
-        match renameat_with(&dir, &staged, &dir, &name, RenameFlags::EXCHANGE) {
+        let swap = |()| renameat_with(&dir, &staged, &dir, &name, RenameFlags::EXCHANGE);
+        match (self.gate)("swap").and_then(swap) {
             Ok(()) => {
                 let is_old = target.is_old(staged.as_str());
                 target.progress = Progress::Swapped(staged);
