@@ -21,6 +21,7 @@ use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
+    rc::Rc,
     sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -32,7 +33,7 @@ use codex_proto::{
     Output, Reply, Settings,
 };
 use smol::{
-    Timer,
+    LocalExecutor, Timer,
     channel::{Receiver, SendError, Sender, bounded},
     stream::Stream,
 };
@@ -130,6 +131,8 @@ pub struct Host {
     clock: Clock,
     http: Box<dyn HttpExecutor>,
     process: Box<dyn ProcessExecutor>,
+    /// Polls what commands need.
+    work: Rc<LocalExecutor<'static>>,
     lanes: Lanes,
     inflight: Inflight,
     ops: Pin<Box<Receiver<(OpId, Op)>>>,
@@ -194,6 +197,7 @@ impl Host {
             clock: Clock::start(),
             http: executors.http,
             process: executors.process,
+            work: Rc::new(LocalExecutor::new()),
             lanes: Lanes::new(executors.files),
             inflight: Inflight::default(),
             ops: Box::pin(ops),
@@ -213,6 +217,12 @@ impl Host {
     /// # Errors
     /// When the engine panicked; the same cleaning up has then been done.
     pub async fn run(mut self) -> Result<(), Crashed> {
+        let work = Rc::clone(&self.work);
+        // Polls the loop first, then the commands; both on this thread.
+        work.run(self.run_to_end()).await
+    }
+
+    async fn run_to_end(&mut self) -> Result<(), Crashed> {
         let ran = self.run_ops().await;
         self.is_stopping = true;
         let stopped = match ran {
@@ -220,7 +230,7 @@ impl Host {
             // An engine that panicked is not fed again.
             Err(crashed) => Err(crashed),
         };
-        self.process.shutdown();
+        self.process.shutdown().await;
         if !self.lanes.finish(STOP_WITHIN) {
             tracing::error!("file writes did not finish within {STOP_WITHIN:?}");
         }
@@ -342,12 +352,14 @@ impl Host {
             EffectKind::Snapshot(_) => {
                 let replies = self.open(id, &kind, Family::Process);
                 let EffectKind::Snapshot(snapshot) = kind else { return };
-                self.process.snapshot(id, *snapshot, replies);
+                let work = self.process.snapshot(id, *snapshot, replies);
+                self.work.spawn(work).detach();
             }
             EffectKind::Spawn(_) => {
                 let replies = self.open(id, &kind, Family::Process);
                 let EffectKind::Spawn(spawn) = kind else { return };
-                self.process.spawn(id, *spawn, replies);
+                let work = self.process.spawn(id, *spawn, replies);
+                self.work.spawn(work).detach();
             }
         }
     }

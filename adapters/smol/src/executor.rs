@@ -5,10 +5,10 @@
 //! the peer feels it: that is the whole back-pressure. An executor that is done drops its sender
 //! after the terminal reply. It holds no policy: no retry, no product decision.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 use codex_proto::{
-    EffectId, EffectKind, Reply,
+    EffectId, EffectKind, HostError, HostErrorKind, Reply,
     effect::{HttpRequest, ShellSnapshot, Signal, Spawn},
 };
 
@@ -18,6 +18,9 @@ pub type Replies = smol::channel::Sender<Reply>;
 
 /// Replies of one effect that wait for the loop; the adapter blocks beyond it.
 pub const REPLIES_WAITING_MAX: usize = 8;
+
+/// What remains to be done for an effect; the host polls it on the thread of its loop.
+pub type Work = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Sends requests and streams their answers.
 pub trait HttpExecutor {
@@ -31,10 +34,10 @@ pub trait HttpExecutor {
 /// Runs commands.
 pub trait ProcessExecutor {
     /// Starts a command. Grammar: `Opened (Bytes | Tail)* Exited`, or `Failed`.
-    fn spawn(&mut self, id: EffectId, spawn: Spawn, replies: Replies);
+    fn spawn(&mut self, id: EffectId, spawn: Spawn, replies: Replies) -> Work;
 
     /// Takes a shell snapshot. Grammar: `Closed | Failed`.
-    fn snapshot(&mut self, id: EffectId, snapshot: ShellSnapshot, replies: Replies);
+    fn snapshot(&mut self, id: EffectId, snapshot: ShellSnapshot, replies: Replies) -> Work;
 
     /// Writes to a running command.
     fn stdin(&mut self, spawn: EffectId, bytes: Vec<u8>);
@@ -49,7 +52,7 @@ pub trait ProcessExecutor {
     fn cancel(&mut self, id: EffectId);
 
     /// Kills everything, and waits until it is gone, two seconds at most.
-    fn shutdown(&mut self);
+    fn shutdown(&mut self) -> Work;
 }
 
 /// Reads and writes files. Called on worker threads, from several at once.
@@ -74,4 +77,38 @@ impl std::fmt::Debug for Executors {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Executors").finish_non_exhaustive()
     }
+}
+
+/// Runs nothing: for embedders that offer the model no commands. Every command and snapshot fails.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoCommands;
+
+impl ProcessExecutor for NoCommands {
+    fn spawn(&mut self, _: EffectId, _: Spawn, replies: Replies) -> Work {
+        refuse(replies)
+    }
+
+    fn snapshot(&mut self, _: EffectId, _: ShellSnapshot, replies: Replies) -> Work {
+        refuse(replies)
+    }
+
+    fn stdin(&mut self, _: EffectId, _: Vec<u8>) {}
+
+    fn signal(&mut self, _: EffectId, _: Signal) {}
+
+    fn flush(&mut self, _: EffectId) {}
+
+    fn cancel(&mut self, _: EffectId) {}
+
+    fn shutdown(&mut self) -> Work {
+        Box::pin(async {})
+    }
+}
+
+pub(crate) fn refuse(replies: Replies) -> Work {
+    let error = HostError::new(HostErrorKind::Spawn, "this host runs no commands");
+    Box::pin(async move {
+        // An error means that the host has ended.
+        let _ = replies.send(Reply::Failed(error)).await;
+    })
 }

@@ -10,7 +10,10 @@ mod inflight;
 mod lanes;
 #[cfg(test)]
 mod tests;
+mod wiring;
 
 pub use clock::Clock;
 pub use drive::{Crashed, Host, HostOptions, Ops, Stop};
-pub use executor::{Executors, FileExecutor, HttpExecutor, ProcessExecutor, Replies};
+pub use executor::{
+    Executors, FileExecutor, HttpExecutor, NoCommands, ProcessExecutor, Replies, Work,
+};

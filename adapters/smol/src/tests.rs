@@ -64,12 +64,14 @@ impl HttpExecutor for Log {
 }
 
 impl ProcessExecutor for Log {
-    fn spawn(&mut self, id: EffectId, _spawn: Spawn, replies: Replies) {
+    fn spawn(&mut self, id: EffectId, _spawn: Spawn, replies: Replies) -> Work {
         self.say(format!("spawn {}", id.0));
         self.1.lock().unwrap().push(replies);
+        Box::pin(async {})
     }
-    fn snapshot(&mut self, id: EffectId, _snapshot: ShellSnapshot, _replies: Replies) {
+    fn snapshot(&mut self, id: EffectId, _snapshot: ShellSnapshot, _replies: Replies) -> Work {
         self.say(format!("snapshot {}", id.0));
+        Box::pin(async {})
     }
     fn stdin(&mut self, spawn: EffectId, _bytes: Vec<u8>) {
         self.say(format!("stdin {}", spawn.0));
@@ -87,8 +89,9 @@ impl ProcessExecutor for Log {
             replies.try_send(Reply::Exited(Exit::default())).unwrap();
         }
     }
-    fn shutdown(&mut self) {
+    fn shutdown(&mut self) -> Work {
         self.say("shutdown");
+        Box::pin(async {})
     }
 }
 

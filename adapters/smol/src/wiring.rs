@@ -1,0 +1,78 @@
+//! This workspace's own adapters as executors, one cargo feature each.
+
+#[cfg(feature = "net")]
+mod net {
+    use codex_net::Net;
+    use codex_proto::{EffectId, effect::HttpRequest};
+
+    use crate::executor::{HttpExecutor, Replies};
+
+    impl HttpExecutor for Net {
+        fn start(&mut self, id: EffectId, request: HttpRequest, replies: Replies) {
+            Self::start(self, id, request, replies);
+        }
+
+        fn cancel(&mut self, id: EffectId) {
+            Self::cancel(self, id);
+        }
+    }
+}
+
+#[cfg(feature = "process")]
+mod process {
+    use codex_process::Processes;
+    use codex_proto::{
+        EffectId,
+        effect::{ShellSnapshot, Signal, Spawn},
+    };
+
+    use crate::executor::{ProcessExecutor, Replies, Work};
+
+    impl ProcessExecutor for Processes {
+        fn spawn(&mut self, id: EffectId, spawn: Spawn, replies: Replies) -> Work {
+            Box::pin(Self::spawn(self, id, spawn, replies))
+        }
+
+        fn snapshot(&mut self, id: EffectId, snapshot: ShellSnapshot, replies: Replies) -> Work {
+            let _ = (id, snapshot);
+            crate::executor::refuse(replies)
+        }
+
+        fn stdin(&mut self, spawn: EffectId, bytes: Vec<u8>) {
+            if let Err(error) = Self::stdin(self, spawn, &bytes) {
+                tracing::warn!(%spawn, %error, "a command's input was dropped");
+            }
+        }
+
+        fn signal(&mut self, spawn: EffectId, signal: Signal) {
+            Self::signal(self, spawn, signal);
+        }
+
+        fn flush(&mut self, spawn: EffectId) {
+            Self::flush(self, spawn);
+        }
+
+        fn cancel(&mut self, id: EffectId) {
+            Self::cancel(self, id);
+        }
+
+        fn shutdown(&mut self) -> Work {
+            let processes = self.clone();
+            Box::pin(async move { Self::shutdown(&processes).await })
+        }
+    }
+}
+
+#[cfg(feature = "store")]
+mod store {
+    use codex_proto::{EffectKind, Reply};
+    use codex_store::Store;
+
+    use crate::executor::FileExecutor;
+
+    impl FileExecutor for Store {
+        fn execute(&self, kind: EffectKind, reply: &mut dyn FnMut(Reply) -> bool) {
+            Self::execute(self, kind, reply);
+        }
+    }
+}
