@@ -1,0 +1,203 @@
+//! The command line of `codex`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use codex_exec::args::{ConfigArgs, ExecArgs, InputArgs, SandboxArg};
+use codex_proto::policy::ApprovalPolicy;
+
+/// A coding agent that works in your terminal.
+///
+/// Without a command it will open its screen, which this version does not have yet: use
+/// `codex exec`. An independent implementation, not affiliated with OpenAI.
+#[derive(Debug, Parser)]
+#[command(name = "codex-cli", bin_name = "codex", version, long_about)]
+#[command(subcommand_negates_reqs = true, args_conflicts_with_subcommands = false)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) session: SessionArgs,
+
+    /// What to do
+    #[arg(value_name = "PROMPT")]
+    pub(crate) prompt: Option<String>,
+
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// Flags of a session; before `exec` they count for it too.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct SessionArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+
+    /// Model to use
+    #[arg(short, long)]
+    pub(crate) model: Option<String>,
+
+    /// Profile of config.toml to use
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+
+    /// What commands may touch
+    #[arg(short, long, value_name = "MODE", value_enum)]
+    pub(crate) sandbox: Option<SandboxArg>,
+
+    /// When to ask before a command runs; `exec` never asks
+    #[arg(short = 'a', long, value_name = "POLICY", value_enum)]
+    pub(crate) ask_for_approval: Option<ApprovalArg>,
+
+    /// Run every command without sandbox and without asking. Only for machines that are a sandbox
+    /// themselves
+    #[arg(long, alias = "yolo", conflicts_with = "ask_for_approval")]
+    pub(crate) dangerously_bypass_approvals_and_sandbox: bool,
+
+    /// Work in this directory
+    #[arg(short = 'C', long = "cd", value_name = "DIR")]
+    pub(crate) cwd: Option<PathBuf>,
+
+    /// Let the model search the web; the same as `-c web_search=live`
+    #[arg(long)]
+    pub(crate) search: bool,
+}
+
+/// `--ask-for-approval`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ApprovalArg {
+    /// Ask for everything that is not known to be harmless
+    Untrusted,
+    /// Ask when a sandboxed command failed
+    OnFailure,
+    /// Ask when the model requests more rights
+    OnRequest,
+    /// Never ask
+    Never,
+}
+
+impl From<ApprovalArg> for ApprovalPolicy {
+    fn from(arg: ApprovalArg) -> Self {
+        match arg {
+            ApprovalArg::Never => Self::Never,
+            ApprovalArg::OnFailure => Self::OnFailure,
+            ApprovalArg::OnRequest => Self::OnRequest,
+            ApprovalArg::Untrusted => Self::Untrusted,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run one prompt without a screen
+    #[command(visible_alias = "e")]
+    Exec(Box<ExecArgs>),
+    /// Store an API key
+    Login(LoginArgs),
+    /// Remove the stored API key
+    Logout(ConfigArgs),
+    /// Run a command as the agent would run it
+    Sandbox(SandboxArgs),
+    /// Watch the agent work on a small broken project, without account or network
+    Rehearse(RehearseArgs),
+    /// Look at feature flags
+    Features(FeaturesArgs),
+    /// Tools for looking inside
+    #[command(hide = true)]
+    Debug(DebugArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct LoginArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Read an API key from standard input and store it
+    #[arg(long)]
+    pub(crate) with_api_key: bool,
+    /// Refused: a key on a command line is seen by every process
+    #[arg(long, value_name = "KEY", hide = true)]
+    pub(crate) api_key: Option<String>,
+    #[command(subcommand)]
+    pub(crate) command: Option<LoginCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LoginCommand {
+    /// Say which key is used; exit code 1 when there is none
+    Status(ConfigArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SandboxArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    #[command(subcommand)]
+    pub(crate) platform: SandboxPlatform,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SandboxPlatform {
+    /// With namespaces, Landlock and seccomp
+    #[command(visible_alias = "landlock")]
+    Linux(SandboxCommandArgs),
+}
+
+/// Runs COMMAND in the sandbox: reading everything, writing nothing, without network, unless `-c
+/// sandbox_mode=…` says otherwise. The exit code is the command's; 126 when the sandbox cannot be
+/// set up, in which case nothing was run.
+#[derive(Args, Debug)]
+#[command(long_about)]
+pub(crate) struct SandboxCommandArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Program and arguments
+    #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true)]
+    pub(crate) argv: Vec<std::ffi::OsString>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DebugArgs {
+    #[command(subcommand)]
+    pub(crate) command: DebugCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DebugCommand {
+    /// The same as `codex sandbox linux`
+    Landlock(SandboxCommandArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct FeaturesArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    #[command(subcommand)]
+    pub(crate) command: FeaturesCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum FeaturesCommand {
+    /// List name, stage and state of every feature
+    List(ConfigArgs),
+}
+
+/// Runs the real agent against a scripted model: it looks around a small project that is really
+/// broken, runs its failing test in the sandbox, patches the bug, and runs the test again. Only the
+/// model's words are scripted. Exit code 1 when the bug is not fixed.
+#[derive(Args, Debug)]
+#[command(long_about)]
+pub(crate) struct RehearseArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Where to write the project; the folder must be new or empty
+    #[arg(long, value_name = "DIR", conflicts_with = "serve")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Serve the scripted model at this address instead, e.g. 127.0.0.1:8080; port 0 takes a free
+    /// one
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) serve: Option<String>,
+    /// A script instead of the embedded one
+    #[arg(long, value_name = "FILE", requires = "serve")]
+    pub(crate) script: Option<PathBuf>,
+}

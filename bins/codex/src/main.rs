@@ -1,0 +1,63 @@
+//! The `codex` binary: one command line, and a module for each sub-command.
+
+mod args;
+mod exec;
+mod features;
+mod login;
+mod rehearse;
+mod sandbox;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use codex_exec::stderr;
+
+use crate::args::{Cli, Command, DebugCommand, FeaturesCommand, LoginCommand, SandboxPlatform};
+
+fn main() -> ExitCode {
+    // This program starts itself again to look after commands; that must come first.
+    codex_process::run_spawner_if_asked();
+    let Cli { session, command, .. } = Cli::parse();
+    let outer = session.config.clone();
+    let code = match command {
+        None => no_screen(),
+        Some(Command::Debug(debug)) => match debug.command {
+            DebugCommand::Landlock(args) => sandbox::run(args, outer),
+        },
+        Some(Command::Exec(args)) => exec::run(*args, session),
+        Some(Command::Features(mut args)) => {
+            let FeaturesCommand::List(mut config) = args.command;
+            args.config.after(outer);
+            config.after(args.config);
+            features::list(config)
+        }
+        Some(Command::Login(mut args)) => {
+            args.config.after(outer);
+            match args.command {
+                Some(LoginCommand::Status(_)) => login::status(),
+                None if args.api_key.is_some() => login::refuse_key_argument(),
+                None if args.with_api_key => login::with_api_key(),
+                None => login::no_other_way(),
+            }
+        }
+        Some(Command::Logout(_)) => login::logout(),
+        Some(Command::Rehearse(mut args)) => {
+            args.config.after(outer);
+            rehearse::run(args)
+        }
+        Some(Command::Sandbox(mut sandbox)) => {
+            sandbox.config.after(outer);
+            let SandboxPlatform::Linux(args) = sandbox.platform;
+            sandbox::run(args, sandbox.config)
+        }
+    };
+    ExitCode::from(code)
+}
+
+fn no_screen() -> u8 {
+    stderr::line(
+        "Error: the screen does not exist in this version; use `codex exec PROMPT`, or see \
+         `codex --help`.",
+    );
+    1
+}
