@@ -1,6 +1,4 @@
-//! Forks and executes one command, without a sandbox.
-//!
-//! The child reports a failure over a pipe that closes by itself when the program starts.
+//! Starts one command, without a sandbox.
 
 use std::{
     ffi::{CString, OsStr, OsString},
@@ -14,13 +12,14 @@ use std::{
 
 use rustix::{
     io::Errno,
-    pipe::{PipeFlags, pipe_with},
-    process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal, setsid},
+    process::{
+        Pid, Signal, WaitOptions, getpid, getppid, set_parent_process_death_signal, setsid, waitpid,
+    },
 };
 
 use crate::{
     env::{Env, value_of},
-    sys::{self, Forked, Pointers},
+    sys::{self, Pointers},
     wire::Stage,
 };
 
@@ -36,14 +35,6 @@ pub(crate) struct Command {
     cwd: CString,
 }
 
-/// A child between fork and exec.
-pub(crate) struct Launched {
-    /// It leads a session and a process group of its own.
-    pub(crate) pid: Pid,
-    /// Yields a [`Failure`], or ends when the program runs.
-    pub(crate) status: OwnedFd,
-}
-
 /// Why a program did not start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
@@ -51,23 +42,19 @@ pub(crate) struct Failure {
     pub(crate) errno: i32,
 }
 
-/// Length of an encoded [`Failure`].
-pub(crate) const FAILURE_BYTES: usize = 5;
-
 impl Failure {
     pub(crate) fn new(stage: Stage, error: &io::Error) -> Self {
         Self { stage, errno: error.raw_os_error().unwrap_or(libc::EINVAL) }
     }
+}
 
-    fn encode(self) -> [u8; FAILURE_BYTES] {
-        let [a, b, c, d] = self.errno.to_le_bytes();
-        [self.stage.byte(), a, b, c, d]
-    }
-
-    pub(crate) fn decode(bytes: [u8; FAILURE_BYTES]) -> Option<Self> {
-        let [stage, errno @ ..] = bytes;
-        Some(Self { stage: Stage::of(stage)?, errno: i32::from_le_bytes(errno) })
-    }
+/// What the child needs, and what it reports.
+struct Launch<'a> {
+    command: &'a Command,
+    parent: Pid,
+    stdin: BorrowedFd<'a>,
+    output: BorrowedFd<'a>,
+    failure: Option<Failure>,
 }
 
 impl Command {
@@ -99,50 +86,23 @@ impl Command {
         })
     }
 
-    /// Starts the command in a new session. It is killed when the calling process ends.
+    /// Starts the command as the leader of a new session and process group. Returns when the
+    /// program runs. It is killed when the calling process ends.
     pub(crate) fn launch(
         &self,
         stdin: BorrowedFd<'_>,
         output: BorrowedFd<'_>,
-    ) -> io::Result<Launched> {
-        let (status, report) = pipe_with(PipeFlags::CLOEXEC)?;
-        let parent = getpid();
-        match sys::fork()? {
-            Forked::Parent(pid) => Ok(Launched { pid, status }),
-            Forked::Child => {
-                let failure = self.become_command(parent, stdin, output);
-                let _ = rustix::io::write(&report, &failure.encode());
-                sys::exit_now(127)
+    ) -> Result<Pid, Failure> {
+        let mut launch = Launch { command: self, parent: getpid(), stdin, output, failure: None };
+        let pid = sys::borrow_process(Launch::run, &mut launch)
+            .map_err(|error| Failure::new(Stage::Process, &error))?;
+        match launch.failure {
+            None => Ok(pid),
+            Some(failure) => {
+                let _ = waitpid(Some(pid), WaitOptions::empty());
+                Err(failure)
             }
         }
-    }
-
-    /// Runs in the child; returns only on failure.
-    fn become_command(
-        &self,
-        parent: Pid,
-        stdin: BorrowedFd<'_>,
-        output: BorrowedFd<'_>,
-    ) -> Failure {
-        let prepare = || -> io::Result<()> {
-            setsid()?;
-            set_parent_process_death_signal(Some(Signal::KILL))?;
-            if getppid() != Some(parent) {
-                sys::exit_now(127);
-            }
-            sys::install_fd(stdin, 0)?;
-            sys::install_fd(output, 1)?;
-            sys::install_fd(output, 2)?;
-            sys::default_signals();
-            Ok(())
-        };
-        if let Err(error) = prepare() {
-            return Failure::new(Stage::Process, &error);
-        }
-        if let Err(error) = rustix::process::chdir(self.cwd.as_c_str()) {
-            return Failure::new(Stage::Cwd, &error.into());
-        }
-        Failure::new(Stage::Exec, &self.exec())
     }
 
     /// Tries one path after the other, as shells do.
@@ -170,7 +130,34 @@ impl Command {
     }
 }
 
-/// Duplicates `/dev/null`'s role as an empty standard input.
+impl Launch<'_> {
+    /// Runs in the child; returns only on failure.
+    fn run(&mut self) {
+        let failure = match self.prepare() {
+            Err(error) => Failure::new(Stage::Process, &error),
+            Ok(()) => match rustix::process::chdir(self.command.cwd.as_c_str()) {
+                Err(error) => Failure::new(Stage::Cwd, &error.into()),
+                Ok(()) => Failure::new(Stage::Exec, &self.command.exec()),
+            },
+        };
+        self.failure = Some(failure);
+    }
+
+    fn prepare(&self) -> io::Result<()> {
+        setsid()?;
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        if getppid() != Some(self.parent) {
+            sys::exit_now(127);
+        }
+        sys::install_fd(self.stdin, 0)?;
+        sys::install_fd(self.output, 1)?;
+        sys::install_fd(self.output, 2)?;
+        sys::default_signals();
+        Ok(())
+    }
+}
+
+/// An empty standard input.
 pub(crate) fn open_null() -> io::Result<OwnedFd> {
     let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC;
     Ok(rustix::fs::open("/dev/null", flags, rustix::fs::Mode::empty())?)
@@ -214,11 +201,5 @@ mod tests {
         assert_eq!(new(&[]), libc::ENOENT);
         assert_eq!(new(&[""]), libc::ENOENT);
         assert_eq!(new(&["a", "b\0"]), libc::EINVAL);
-    }
-
-    #[test]
-    fn failures_survive_the_pipe() {
-        let failure = Failure { stage: Stage::Cwd, errno: 20 };
-        assert_eq!(Failure::decode(failure.encode()), Some(failure));
     }
 }

@@ -4,13 +4,13 @@
 //! so whatever the command starts stays below it, also after a double fork and `setsid`.
 //!
 //! ```text
-//! Starting --- program runs ---------------> Running
-//! Starting --- report of the child --------> Failed, ends
+//! start    --- program runs ---------------> Running
+//! start    --- it does not ----------------> tells why, ends
 //! Running  --- command ends, no children --> ends
 //! Running  --- command ends, children -----> Leftover
 //! Leftover --- last child ends ------------> ends
 //! any      --- kill, or spawner gone ------> kills everything, ends
-//! Starting, Running --- agent lost interest -> kills everything, ends
+//! Running  --- agent lost interest --------> kills everything, ends
 //! ```
 //!
 //! In `Leftover` it may hold the reading end of the command's output and empties it, so that a
@@ -30,7 +30,7 @@ use rustix::{
 };
 
 use crate::{
-    exec::{Command, FAILURE_BYTES, Failure},
+    exec::{Command, Failure},
     sys,
     tree::{self, exit_code},
     wire::{Ask, Request, Stage, Told, receive_fds, tell},
@@ -59,16 +59,7 @@ struct Supervisor {
 }
 
 enum State {
-    Starting {
-        pid: Pid,
-        /// Yields a failure, or ends when the program runs.
-        status: OwnedFd,
-        /// The child ended before it was known whether the program ran.
-        ended: Option<i32>,
-    },
-    Running {
-        pid: Pid,
-    },
+    Running { pid: Pid },
     Leftover,
 }
 
@@ -97,27 +88,19 @@ fn start(job: Job, death: OwnedFd) -> Result<Supervisor, ()> {
         set_child_subreaper(Some(rustix::process::getpid())).map_err(|e| process(e.into()))?;
         let signals = sys::child_signals().map_err(process)?;
         let command = Command::new(request.argv, request.env, &request.cwd)?;
-        let launched = command.launch(stdin.as_fd(), output.as_fd()).map_err(process)?;
-        Ok((signals, launched))
+        Ok((signals, command.launch(stdin.as_fd(), output.as_fd())?))
     };
     match launch() {
-        Ok((signals, launched)) => Ok(Supervisor {
-            control: Some(control),
-            death,
-            signals,
-            state: State::Starting { pid: launched.pid, status: launched.status, ended: None },
-            drain: None,
-        }),
-        Err(failure) => {
-            tell(&control, &failed(failure));
+        Ok((signals, pid)) => {
+            tell(&control, &Told::Started);
+            let (control, state) = (Some(control), State::Running { pid });
+            Ok(Supervisor { control, death, signals, state, drain: None })
+        }
+        Err(Failure { stage, errno }) => {
+            tell(&control, &Told::Failed { stage, errno, text: String::new() });
             Err(())
         }
     }
-}
-
-fn failed(failure: Failure) -> Told {
-    let Failure { stage, errno } = failure;
-    Told::Failed { stage, errno, text: String::new() }
 }
 
 impl Supervisor {
@@ -126,9 +109,6 @@ impl Supervisor {
             let ready = self.wait()?;
             if ready.death {
                 self.kill();
-                return Ok(());
-            }
-            if ready.status && !self.learn_start() {
                 return Ok(());
             }
             if ready.drain {
@@ -146,17 +126,8 @@ impl Supervisor {
     }
 
     fn wait(&self) -> io::Result<Ready> {
-        let status = match &self.state {
-            State::Starting { status, .. } => Some(status),
-            State::Running { .. } | State::Leftover => None,
-        };
-        let sources = [
-            Some(&self.death),
-            Some(&self.signals),
-            self.control.as_ref(),
-            status,
-            self.drain.as_ref(),
-        ];
+        let sources =
+            [Some(&self.death), Some(&self.signals), self.control.as_ref(), self.drain.as_ref()];
         let mut fds: Vec<PollFd<'_>> =
             sources.into_iter().flatten().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
         match poll(&mut fds, None) {
@@ -169,35 +140,8 @@ impl Supervisor {
             death: of(true),
             signals: of(true),
             control: of(self.control.is_some()),
-            status: of(status.is_some()),
             drain: of(self.drain.is_some()),
         })
-    }
-
-    /// Reads the child's report. Returns false when the program did not start.
-    fn learn_start(&mut self) -> bool {
-        let State::Starting { pid, status, ended } = &self.state else { return true };
-        let (pid, ended) = (*pid, *ended);
-        let mut bytes = [0; FAILURE_BYTES];
-        match rustix::io::read(status, &mut bytes) {
-            Err(Errno::INTR | Errno::AGAIN) => return true,
-            Ok(FAILURE_BYTES) => {
-                let unknown = Failure { stage: Stage::Process, errno: libc::EIO };
-                self.tell(&failed(Failure::decode(bytes).unwrap_or(unknown)));
-                return false;
-            }
-            // Whatever else it is, the child no longer holds the pipe: the program runs.
-            Ok(_) | Err(_) => {}
-        }
-        self.tell(&Told::Started);
-        self.state = State::Running { pid };
-        if let Some(code) = ended {
-            self.tell(&Told::Exited(code));
-            self.state = State::Leftover;
-            // Nobody else would notice that there are no children either.
-            return !tree::reap(|_, _| {});
-        }
-        true
     }
 
     /// Reaps. Returns true when nothing is left to look after.
@@ -212,27 +156,17 @@ impl Supervisor {
             }
         });
         if let Some(status) = ended {
-            self.ended(exit_code(status));
+            self.tell(&Told::Exited(exit_code(status)));
+            self.state = State::Leftover;
         }
         childless && matches!(self.state, State::Leftover)
-    }
-
-    fn ended(&mut self, code: i32) {
-        match &mut self.state {
-            State::Starting { ended, .. } => *ended = Some(code),
-            State::Running { .. } => {
-                self.tell(&Told::Exited(code));
-                self.state = State::Leftover;
-            }
-            State::Leftover => {}
-        }
     }
 
     /// The command, while it has not ended.
     fn pid(&self) -> Option<Pid> {
         match self.state {
-            State::Starting { pid, ended: None, .. } | State::Running { pid } => Some(pid),
-            State::Starting { .. } | State::Leftover => None,
+            State::Running { pid } => Some(pid),
+            State::Leftover => None,
         }
     }
 
@@ -265,8 +199,6 @@ impl Supervisor {
 
     fn signal(&self, signal: Signal) {
         if let Some(pid) = self.pid() {
-            // Before the child made its own group there is none to signal; it will be in a moment
-            // and the agent may ask again.
             let _ = kill_process_group(pid, signal);
         }
     }
@@ -294,16 +226,8 @@ impl Supervisor {
                 status = Some(ended);
             }
         });
-        let code = status.map(exit_code);
-        match self.state {
-            State::Leftover => {}
-            State::Starting { ended, .. } => {
-                self.tell(&Told::Started);
-                self.tell(&Told::Exited(ended.or(code).unwrap_or(128 + libc::SIGKILL)));
-            }
-            State::Running { .. } => {
-                self.tell(&Told::Exited(code.unwrap_or(128 + libc::SIGKILL)));
-            }
+        if command.is_some() {
+            self.tell(&Told::Exited(status.map_or(128 + libc::SIGKILL, exit_code)));
         }
     }
 
@@ -319,6 +243,5 @@ struct Ready {
     death: bool,
     signals: bool,
     control: bool,
-    status: bool,
     drain: bool,
 }
