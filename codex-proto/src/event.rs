@@ -50,7 +50,7 @@ pub enum Event {
         /// The item so far.
         item: TurnItem,
     },
-    /// An item changed as a whole (a plan).
+    /// An item changed as a whole: a plan, or a message whose deltas do not add up to its text.
     ItemUpdated {
         /// Whose.
         thread: ThreadId,

@@ -181,20 +181,19 @@ impl ResponseKind {
             }
             "function_call" | "custom_tool_call" => {
                 let custom = name == "custom_tool_call";
-                let input = text(if custom { "input" } else { "arguments" });
-                match (text("call_id"), text("name"), input) {
-                    (Some(call_id), Some(name), Some(input)) => Self::Call(ToolCall {
-                        call_id,
-                        name,
-                        namespace: text("namespace"),
-                        payload: if custom {
-                            ToolPayload::Custom(input)
-                        } else {
-                            ToolPayload::Function(input)
-                        },
-                    }),
-                    _ => other(),
-                }
+                // Whatever else is missing: a call that has an id must be answered.
+                let Some(call_id) = text("call_id") else { return other() };
+                let input = text(if custom { "input" } else { "arguments" }).unwrap_or_default();
+                Self::Call(ToolCall {
+                    call_id,
+                    name: text("name").unwrap_or_default(),
+                    namespace: text("namespace"),
+                    payload: if custom {
+                        ToolPayload::Custom(input)
+                    } else {
+                        ToolPayload::Function(input)
+                    },
+                })
             }
             "local_shell_call" => {
                 match (text("call_id").or_else(|| text("id")), value.get("action")) {

@@ -102,7 +102,10 @@ impl Assembler {
     ) {
         let shown = shown(&value).map(|body| {
             let id = match self.open.take() {
-                Some(open) if same_kind(&open.body, &body) => open.id,
+                Some(open) if same_kind(&open.body, &body) => {
+                    catch_up(&open, &body, cx);
+                    open.id
+                }
                 other => {
                     self.open = other;
                     self.drop_open(cx);
@@ -202,6 +205,28 @@ fn shown(value: &Map<String, Value>) -> Option<ItemBody> {
             Some(ItemBody::WebSearch { call_id, query, action })
         }
         _ => None,
+    }
+}
+
+/// When the deltas of a message do not add up to its text, observers are told what is missing, or
+/// the whole anew.
+fn catch_up(open: &Open, body: &ItemBody, cx: &mut Cx<'_>) {
+    let (ItemBody::AgentMessage { text: seen }, ItemBody::AgentMessage { text }) =
+        (&open.body, body)
+    else {
+        return;
+    };
+    let thread = cx.thread;
+    match text.strip_prefix(seen.as_str()) {
+        Some("") => {}
+        Some(rest) => {
+            let delta = rest.to_owned();
+            cx.emit(Event::ItemDelta { thread, item: open.id, delta });
+        }
+        None => {
+            let item = TurnItem { id: open.id, body: body.clone() };
+            cx.emit(Event::ItemUpdated { thread, item });
+        }
     }
 }
 

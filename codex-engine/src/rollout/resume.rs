@@ -175,7 +175,8 @@ impl Resumed {
     }
 }
 
-fn call_id(item: &ResponseItem) -> Option<String> {
+/// The id of a call.
+pub(crate) fn call_id(item: &ResponseItem) -> Option<String> {
     match item.kind() {
         ResponseKind::Call(call) => Some(call.call_id.clone()),
         _ => None,

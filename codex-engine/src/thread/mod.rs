@@ -36,7 +36,7 @@ use crate::{
     models::{self, Model},
     rollout::{
         log::RolloutLog,
-        resume::{OpenCall, Reader, Resumed},
+        resume::{OpenCall, Reader, Resumed, call_id},
     },
     turn::Turn,
 };
@@ -525,6 +525,7 @@ impl Starting {
                 let instructions = instructions.unwrap_or_else(base);
                 let mut shared = Shared::new(model, instructions, RolloutLog::new(path), cx);
                 shared.has_meta = true;
+                shared.calls = items.iter().filter_map(call_id).collect();
                 shared.history = items;
                 shared.context = context;
                 shared.usage = total;

@@ -1,12 +1,12 @@
 //! What a thread keeps across its turns, and lends to the running one.
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use codex_proto::{
     EffectKind, Event, Mono, Reply,
     effect::{GitInfo, ProjectInfo, ShellSnapshot},
     event::Usage,
-    item::{ItemBody, PlanItem, ResponseItem, TurnItem},
+    item::{ItemBody, PlanItem, ResponseItem, ResponseKind, TurnItem},
     rollout::{LineKind, TurnContext},
     settings::ShellKind,
     wire::responses::request::Frame,
@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) has_meta: bool,
     /// The conversation with the model. Only grows.
     pub(crate) history: Vec<ResponseItem>,
+    /// Ids of all calls in `history`.
+    pub(crate) calls: BTreeSet<String>,
     /// What the context in `history` says; `None` before it is there.
     pub(crate) context: Option<TurnContext>,
     /// The request around `history`, as sent last, and the schema that it was rendered with.
@@ -80,6 +82,7 @@ impl Shared {
             log,
             has_meta: false,
             history: Vec::new(),
+            calls: BTreeSet::new(),
             context: None,
             frame: None,
             queue: PromptQueue::default(),
@@ -95,6 +98,9 @@ impl Shared {
 
     /// Adds an item to the conversation and to the rollout.
     pub(crate) fn record(&mut self, item: ResponseItem, cx: &Cx<'_>) {
+        if let ResponseKind::Call(call) = item.kind() {
+            self.calls.insert(call.call_id.clone());
+        }
         self.log.record_item(cx.now.wall, &item);
         self.history.push(item);
     }

@@ -281,14 +281,20 @@ impl ToolBoard {
                 RunState::Command(_) | RunState::Polling(_) | RunState::Waiting { .. } => false,
             };
             if !keep {
+                if let RunState::Patch(patch) = &run.state {
+                    patch.abort(cx);
+                }
                 run.state = RunState::Done(run.aborted(cx));
             }
         }
     }
 
     /// Gives up on calls that cannot be cancelled.
-    pub(crate) fn abandon(&mut self) {
+    pub(crate) fn abandon(&mut self, cx: &mut Cx<'_>) {
         for run in &mut self.runs {
+            if let RunState::Patch(patch) = &run.state {
+                patch.abort(cx);
+            }
             if !matches!(run.state, RunState::Done(_)) {
                 run.state = RunState::Done(
                     "aborted by user while files were being written; check their content".into(),

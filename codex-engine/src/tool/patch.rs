@@ -126,6 +126,22 @@ impl PatchRun {
         matches!(self.state, State::Writing { .. })
     }
 
+    /// The call is answered without waiting any longer: what was shown is closed.
+    pub(crate) fn abort(&self, cx: &mut Cx<'_>) {
+        let (applied, item, why) = match &self.state {
+            State::Reading(_) => return,
+            State::Recording { applied, item, .. } => {
+                (applied, item, "interrupted before anything was written")
+            }
+            State::Writing { applied, item } => {
+                (applied, item, "interrupted while files were being written")
+            }
+        };
+        let body = self.body(applied, ItemStatus::Failed, Some(why.into()));
+        let item = TurnItem { id: *item, body };
+        cx.emit(Event::ItemCompleted { thread: cx.thread, item });
+    }
+
     pub(crate) fn on_reply(
         &mut self,
         file: u16,

@@ -220,6 +220,15 @@ impl Turn {
         }
         for item in items {
             let call = match item.kind() {
+                // Running it would be running it twice, and its outputs could not be told apart.
+                ResponseKind::Call(call) if shared.calls.contains(&call.call_id) => {
+                    cx.warn(format!("the model repeated the tool call {}; ignored", call.call_id));
+                    continue;
+                }
+                ResponseKind::Other { name } if is_call(name) => {
+                    cx.warn(format!("the model sent a {name} without a call_id; ignored"));
+                    continue;
+                }
                 ResponseKind::Call(call) => Some(call.clone()),
                 ResponseKind::Message { text, .. } => {
                     let event = json!({ "type": "agent_message", "message": text });
@@ -515,7 +524,7 @@ impl Turn {
             State::Backoff { until } if until.is_some_and(|at| at <= now) => *until = None,
             State::Draining { until, .. } if until.is_some_and(|at| at <= now) => {
                 *until = None;
-                self.board.abandon();
+                self.board.abandon(cx);
             }
             State::Ending { ticket, until, .. } if *until <= now => {
                 cx.warn(format!(
@@ -549,6 +558,11 @@ impl Turn {
             .filter(|(at, _)| *at < Mono(u64::MAX))
             .min()
     }
+}
+
+/// Types of items that want an output.
+fn is_call(name: &str) -> bool {
+    matches!(name, "custom_tool_call" | "function_call" | "local_shell_call")
 }
 
 /// 200 ms, 400 ms, 800 ms … with ±10 % from the engine's seed.

@@ -1,0 +1,127 @@
+//! Files: a workspace, rollouts, and a disk that may be full.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use codex_proto::{
+    EffectKind, HostError, HostErrorKind, Reply,
+    effect::{Digest, FilePatch, ProjectDoc, ProjectInfo},
+};
+
+use super::Replies;
+use crate::fault::Swarm;
+
+/// The disk.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// Contents by path.
+    pub contents: BTreeMap<PathBuf, Vec<u8>>,
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        let contents = [("/w/a.txt", "one\n"), ("/w/b.txt", "b\n")];
+        Self {
+            contents: contents
+                .iter()
+                .map(|(path, text)| (PathBuf::from(path), text.as_bytes().to_vec()))
+                .collect(),
+        }
+    }
+}
+
+impl Files {
+    /// Carries out an effect; the caller delivers the replies. `None` for effects that are not
+    /// about files.
+    pub fn on(
+        &mut self,
+        kind: &EffectKind,
+        swarm: &Swarm,
+        rng: &mut fastrand::Rng,
+    ) -> Option<Replies> {
+        let delay = if rng.f64() < swarm.slow { rng.u64(0..3_000) } else { rng.u64(0..10) };
+        let failed = |kind, text: &str| Reply::Failed(HostError::new(kind, text));
+        let replies = match kind {
+            EffectKind::Append(append) => {
+                if rng.f64() < swarm.disk {
+                    vec![(delay, failed(HostErrorKind::DiskFull, "no space left on device"))]
+                } else {
+                    let file = self.contents.entry(append.path.clone()).or_default();
+                    file.extend_from_slice(&append.bytes);
+                    vec![(delay, Reply::Closed)]
+                }
+            }
+            EffectKind::Read { path, .. } => match self.contents.get(path) {
+                Some(bytes) => {
+                    let cut = rng.usize(0..=bytes.len());
+                    vec![
+                        (delay, Reply::Bytes(bytes[..cut].to_vec())),
+                        (1, Reply::Bytes(bytes[cut..].to_vec())),
+                        (1, Reply::Closed),
+                    ]
+                }
+                None => vec![(delay, failed(HostErrorKind::NotFound, "no such file"))],
+            },
+            EffectKind::Image { path } => {
+                if rng.bool() {
+                    vec![
+                        (delay, Reply::Bytes(b"data:image/png;base64,AA".to_vec())),
+                        (0, Reply::Closed),
+                    ]
+                } else {
+                    let text = format!("{} is no image", path.display());
+                    vec![(delay, failed(HostErrorKind::Other, &text))]
+                }
+            }
+            EffectKind::Patch(patch) => vec![(delay, self.patch(patch, swarm, rng))],
+            EffectKind::Project(_) => {
+                if rng.f64() < swarm.disk {
+                    vec![(delay, failed(HostErrorKind::Permission, "permission denied"))]
+                } else {
+                    let doc = ProjectDoc {
+                        path: "/w/AGENTS.md".into(),
+                        text: "be kind".into(),
+                        bytes: 7,
+                    };
+                    let info = ProjectInfo { docs: vec![doc], ..ProjectInfo::default() };
+                    vec![(delay, Reply::Project(Box::new(info))), (0, Reply::Closed)]
+                }
+            }
+            EffectKind::Snapshot(_) => {
+                if rng.bool() {
+                    vec![(delay, Reply::Closed)]
+                } else {
+                    vec![(delay, failed(HostErrorKind::TimedOut, "the shell took too long"))]
+                }
+            }
+            EffectKind::Cancel(_)
+            | EffectKind::Flush(_)
+            | EffectKind::Http(_)
+            | EffectKind::Signal { .. }
+            | EffectKind::Spawn(_)
+            | EffectKind::Stdin { .. } => return None,
+        };
+        Some(replies)
+    }
+
+    fn patch(&mut self, patch: &FilePatch, swarm: &Swarm, rng: &mut fastrand::Rng) -> Reply {
+        if rng.f64() < swarm.stale
+            && let Some(file) = patch.files.first()
+        {
+            self.contents.entry(file.path.clone()).or_default().extend_from_slice(b"stale\n");
+        }
+        let stale = patch.files.iter().any(|file| {
+            self.contents.get(&file.path).map(|bytes| Digest::of(bytes)) != file.before
+        });
+        if stale {
+            let text = "a file changed since it was read";
+            return Reply::Failed(HostError::new(HostErrorKind::Stale, text));
+        }
+        for file in &patch.files {
+            match &file.after {
+                Some(bytes) => self.contents.insert(file.path.clone(), bytes.clone()),
+                None => self.contents.remove(&file.path),
+            };
+        }
+        Reply::Closed
+    }
+}

@@ -1,0 +1,266 @@
+//! A model that says plausible things, and a network that does what networks do.
+
+use codex_proto::{
+    HostError, HostErrorKind, Reply,
+    effect::{HttpHead, HttpRequest},
+};
+use serde_json::{Value, json};
+
+use super::Replies;
+use crate::fault::Swarm;
+
+/// Makes up answers. Its only memory is a counter, so that call ids differ.
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    calls: u64,
+}
+
+impl Model {
+    /// Answers a request. A stalled stream has no terminal reply.
+    pub fn on(&mut self, request: &HttpRequest, swarm: &Swarm, rng: &mut fastrand::Rng) -> Replies {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let delay = |rng: &mut fastrand::Rng| {
+            if rng.f64() < swarm.slow { rng.u64(100..20_000) } else { rng.u64(0..30) }
+        };
+        let mut replies = Vec::new();
+        if rng.f64() < swarm.connect {
+            let kind = *rng
+                .choice(&[
+                    HostErrorKind::Connect,
+                    HostErrorKind::NameResolution,
+                    HostErrorKind::Tls,
+                    HostErrorKind::TimedOut,
+                ])
+                .unwrap_or(&HostErrorKind::Connect);
+            if rng.bool() {
+                replies.push((delay(rng), Reply::Opened));
+            }
+            replies.push((delay(rng), Reply::Failed(HostError::new(kind, "no connection"))));
+            return replies;
+        }
+        if rng.bool() {
+            replies.push((delay(rng), Reply::Opened));
+        }
+        if rng.f64() < swarm.status {
+            self.refuse(&mut replies, rng);
+            return replies;
+        }
+        let head = HttpHead { status: 200, headers: Vec::new() };
+        replies.push((delay(rng), Reply::Head(Box::new(head))));
+        let mut bytes = self.stream(&body, rng);
+        if rng.f64() < swarm.garble {
+            garble(&mut bytes, rng);
+        }
+        let cut = (rng.f64() < swarm.cut).then(|| rng.usize(0..=bytes.len()));
+        let stall = rng.f64() < swarm.stall;
+        if stall {
+            bytes.truncate(rng.usize(0..=bytes.len()));
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut);
+        }
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let size = match rng.u8(0..3) {
+                0 => 1 + rng.usize(0..8),
+                1 => 1 + rng.usize(0..400),
+                _ => rest.len(),
+            };
+            let (chunk, after) = rest.split_at(size.min(rest.len()));
+            replies.push((rng.u64(0..5), Reply::Bytes(chunk.to_vec())));
+            rest = after;
+        }
+        if !stall {
+            let broken = cut.is_some() && rng.bool();
+            let end = if broken {
+                Reply::Failed(HostError::new(HostErrorKind::Disconnected, "connection reset"))
+            } else {
+                Reply::Closed
+            };
+            replies.push((rng.u64(0..5), end));
+        }
+        replies
+    }
+
+    fn refuse(&mut self, replies: &mut Replies, rng: &mut fastrand::Rng) {
+        let status = *rng.choice(&[400, 401, 404, 408, 429, 429, 500, 502, 503]).unwrap_or(&500);
+        let mut headers = Vec::new();
+        if rng.bool() {
+            let wait = *rng.choice(&["0", "1", "30", "100000", "soon"]).unwrap_or(&"1");
+            headers.push(("retry-after".to_owned(), wait.to_owned()));
+        }
+        replies.push((rng.u64(0..50), Reply::Head(Box::new(HttpHead { status, headers }))));
+        let body = *rng
+            .choice(&[
+                "",
+                "<html>bad gateway</html>",
+                r#"{"error":{"message":"no","code":"server_error"}}"#,
+                r#"{"error":{"type":"usage_limit_reached","resets_at":1795330000}}"#,
+                r#"{"error":{"code":"insufficient_quota"}}"#,
+                r#"{"error":"#,
+            ])
+            .unwrap_or(&"");
+        if !body.is_empty() {
+            replies.push((rng.u64(0..5), Reply::Bytes(body.as_bytes().to_vec())));
+        }
+        replies.push((rng.u64(0..5), Reply::Closed));
+    }
+
+    /// A whole stream: items, and one of the ends there are.
+    fn stream(&mut self, body: &Value, rng: &mut fastrand::Rng) -> Vec<u8> {
+        let mut events = vec![json!({ "type": "response.created", "response": {} })];
+        let input = body["input"].as_array().cloned().unwrap_or_default();
+        let is_prompt = |item: &Value| item["role"] == "user";
+        let since = input.iter().rev().take_while(|item| !is_prompt(item)).count();
+        if rng.u8(0..3) == 0 {
+            push_reasoning(&mut events, rng);
+        }
+        if rng.bool() {
+            push_message(&mut events, rng);
+        }
+        // The longer a turn lasts, the more it wants to end.
+        if rng.usize(0..40) > since * 3 {
+            for _ in 0..=rng.u8(0..4) {
+                let item = self.call(&input, rng);
+                push_item(&mut events, item, rng);
+            }
+        }
+        if rng.u8(0..10) == 0 {
+            push_item(&mut events, json!({ "type": "odd_new_thing", "id": "x", "n": 1 }), rng);
+        }
+        let usage = json!({ "input_tokens": 10, "output_tokens": 5, "total_tokens": 15 });
+        events.push(match rng.u8(0..20) {
+            0 => json!({ "type": "response.incomplete", "response": {
+                "incomplete_details": { "reason": "max_output_tokens" } } }),
+            1 => json!({ "type": "response.failed", "response": {
+                "error": { "code": "server_error", "message": "boom" } } }),
+            2 => json!({ "type": "response.failed", "response": {
+                "error": { "code": "rate_limit_exceeded", "message": "try again in 2s" } } }),
+            3 => json!({ "type": "response.completed", "response": {
+                "id": "r", "usage": usage, "end_turn": false } }),
+            _ => json!({ "type": "response.completed", "response": { "id": "r", "usage": usage } }),
+        });
+        let mut bytes = Vec::new();
+        for event in events {
+            bytes.extend_from_slice(format!("event: x\ndata: {event}\n\n").as_bytes());
+        }
+        bytes
+    }
+
+    /// A call of any tool, well formed or not.
+    fn call(&mut self, input: &[Value], rng: &mut fastrand::Rng) -> Value {
+        self.calls += 1;
+        let call_id = format!("call_{}", self.calls);
+        let function = |name: &str, args: Value| {
+            let args = args.as_str().map_or_else(|| args.to_string(), str::to_owned);
+            json!({ "type": "function_call", "id": "fc", "name": name, "arguments": args,
+                    "call_id": call_id })
+        };
+        match rng.u8(0..12) {
+            0..=3 => function("exec_command", json!({ "cmd": "make", "yield_time_ms": 500 })),
+            4 => function("shell_command", json!({ "command": "ls", "timeout_ms": 1_000 })),
+            5 => function("shell", json!({ "command": ["ls", "-l"] })),
+            6 => {
+                let session = session_in(input).unwrap_or(1_234);
+                let chars = *rng.choice(&["", "\u{3}", "y\n"]).unwrap_or(&"");
+                function("write_stdin", json!({ "session_id": session, "chars": chars }))
+            }
+            7 => function(
+                "update_plan",
+                json!({ "plan": [{ "step": "a", "status": "in_progress" }] }),
+            ),
+            8 => {
+                let bad = *rng
+                    .choice(&["{", "{}", "[]", r#"{"cmd":1}"#, r#"{"cmd":"x","tty":true}"#])
+                    .unwrap_or(&"{");
+                function("exec_command", json!(bad))
+            }
+            9 => function("no_such_tool", json!({})),
+            _ => {
+                let patch = *rng
+                    .choice(&[
+                        "*** Begin Patch\n*** Add File: new.txt\n+hello\n*** End Patch",
+                        "*** Begin Patch\n*** Update File: a.txt\n@@\n-one\n+ONE\n*** End Patch",
+                        "*** Begin Patch\n*** Update File: a.txt\n@@\n-ONE\n+one\n*** Delete \
+                         File: b.txt\n*** End Patch",
+                        "*** Begin Patch\n*** Add File: b.txt\n+b\n*** Update File: a.txt\n*** \
+                         Move to: a.txt\n@@\n-one\n+two\n+one\n*** End Patch",
+                        "*** Begin Patch\n*** Add File: ../../etc/x\n+no\n*** End Patch",
+                        "*** Begin Patch\n*** Add File: .git/config\n+no\n*** End Patch",
+                        "*** Begin Patch\n*** End Patch",
+                        "garbage",
+                    ])
+                    .unwrap_or(&"");
+                json!({ "type": "custom_tool_call", "id": "ct", "name": "apply_patch",
+                        "input": patch, "call_id": call_id })
+            }
+        }
+    }
+}
+
+/// The newest session that a tool output mentions.
+fn session_in(input: &[Value]) -> Option<u64> {
+    input.iter().rev().find_map(|item| {
+        let text = item["output"].as_str()?;
+        let rest = text.split("session ID ").nth(1)?;
+        rest.lines().next()?.parse().ok()
+    })
+}
+
+fn push_message(events: &mut Vec<Value>, rng: &mut fastrand::Rng) {
+    let words = ["Looking", " at", " it", ".\n", " é", "😀", ""];
+    let text: Vec<&str> =
+        (0..rng.usize(0..6)).filter_map(|_| rng.choice(&words).copied()).collect();
+    let item = |text: &str| {
+        json!({ "type": "message", "id": "m", "role": "assistant",
+                "content": [{ "type": "output_text", "text": text }] })
+    };
+    let stream = rng.bool();
+    if stream {
+        events.push(json!({ "type": "response.output_item.added", "item": item("") }));
+        for word in &text {
+            events.push(json!({ "type": "response.output_text.delta", "delta": word }));
+        }
+    }
+    events.push(json!({ "type": "response.output_item.done", "item": item(&text.concat()) }));
+}
+
+fn push_reasoning(events: &mut Vec<Value>, rng: &mut fastrand::Rng) {
+    let item = |summary: Value| json!({ "type": "reasoning", "id": "rs", "summary": summary, "encrypted_content": "E" });
+    if rng.bool() {
+        events.push(json!({ "type": "response.output_item.added", "item": item(json!([])) }));
+        for index in 0..2 {
+            events.push(json!({ "type": "response.reasoning_summary_part.added",
+                                "summary_index": index }));
+            events.push(json!({ "type": "response.reasoning_summary_text.delta", "delta": "hm",
+                                "summary_index": index }));
+        }
+    }
+    let part = json!({ "type": "summary_text", "text": "hm" });
+    events.push(json!({ "type": "response.output_item.done", "item": item(json!([part, part])) }));
+}
+
+fn push_item(events: &mut Vec<Value>, item: Value, rng: &mut fastrand::Rng) {
+    if rng.bool() {
+        events.push(json!({ "type": "response.output_item.added", "item": item }));
+    }
+    events.push(json!({ "type": "response.output_item.done", "item": item }));
+}
+
+/// What a broken middle box does to a stream.
+fn garble(bytes: &mut Vec<u8>, rng: &mut fastrand::Rng) {
+    if bytes.is_empty() {
+        return;
+    }
+    let at = rng.usize(0..bytes.len());
+    match rng.u8(0..4) {
+        0 => bytes[at] = rng.u8(..),
+        1 => {
+            let end = (at + rng.usize(0..200)).min(bytes.len());
+            let copy = bytes[at..end].to_vec();
+            bytes.splice(end..end, copy);
+        }
+        2 => bytes.splice(at..at, *b"data: {not json\n\n").for_each(drop),
+        _ => bytes.splice(at..at, [0xFF, b'\n', b'\n']).for_each(drop),
+    }
+}

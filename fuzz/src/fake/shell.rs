@@ -1,0 +1,54 @@
+//! Commands that print, end, hang, or do not start.
+
+use std::path::PathBuf;
+
+use codex_proto::{
+    HostError, HostErrorKind, Reply,
+    effect::{Exit, Signal, Spawn},
+};
+
+use super::Replies;
+use crate::fault::Swarm;
+
+/// Answers a spawn. A command that hangs has no terminal reply until it is killed.
+pub fn on_spawn(spawn: &Spawn, swarm: &Swarm, rng: &mut fastrand::Rng) -> Replies {
+    if rng.f64() < swarm.spawn {
+        let error = HostError::new(HostErrorKind::Spawn, "no such program");
+        return vec![(rng.u64(0..20), Reply::Failed(error))];
+    }
+    let delay = |rng: &mut fastrand::Rng| {
+        if rng.f64() < swarm.slow { rng.u64(0..20_000) } else { rng.u64(0..60) }
+    };
+    let mut replies = vec![(rng.u64(0..5), Reply::Opened)];
+    let mut total = 0;
+    for _ in 0..rng.usize(0..4) {
+        let line = format!("line {}\n", rng.u16(..)).repeat(1 + rng.usize(0..30));
+        total += line.len() as u64;
+        replies.push((delay(rng), Reply::Bytes(line.into_bytes())));
+    }
+    let mut spool = None;
+    if rng.u8(0..6) == 0 {
+        let omitted_bytes = rng.u64(1..10_000_000);
+        let bytes = b"the end\n".to_vec();
+        total += omitted_bytes + bytes.len() as u64;
+        replies.push((delay(rng), Reply::Tail { omitted_bytes, bytes }));
+        spool = Some(PathBuf::from(&spawn.spool));
+    }
+    if rng.f64() >= swarm.hang {
+        let code = *rng.choice(&[0, 0, 0, 1, 2, 137]).unwrap_or(&0);
+        let exit = Exit { code, output_bytes: total, spool, spool_cut_bytes: 0 };
+        replies.push((delay(rng), Reply::Exited(exit)));
+    }
+    replies
+}
+
+/// What a signal does to a running command: its end, or nothing.
+pub fn on_signal(signal: Signal, rng: &mut fastrand::Rng) -> Option<(u64, Reply)> {
+    let code = match signal {
+        Signal::Kill => 137,
+        Signal::Terminate if rng.bool() => 143,
+        Signal::Interrupt if rng.bool() => 130,
+        Signal::Interrupt | Signal::Terminate => return None,
+    };
+    Some((rng.u64(0..10), Reply::Exited(Exit { code, ..Exit::default() })))
+}

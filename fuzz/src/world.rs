@@ -1,0 +1,390 @@
+//! The world around one engine: time, faults, fakes, and the checkers that watch.
+//!
+//! ```text
+//! Safety   --steps used up--> Liveness    faults off, no more ops
+//! Liveness --nothing left to happen--> Last    one more prompt, which must work
+//! Last     --its turn is over--> Stopping --ThreadStopped--> (done)
+//! ```
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use codex_engine::Engine;
+use codex_proto::{
+    Effect, EffectId, EffectKind, Event, HostError, HostErrorKind, Input, Mono, Now, Op, OpId,
+    Output, Reply, Settings, ThreadId, Wall, effect::LaneKind, op::Delivery,
+};
+
+use crate::{
+    check::{self, Check, Checks},
+    fake::{files::Files, model::Model, shell, user::User},
+    fault::Swarm,
+};
+
+/// Steps after which a liveness phase counts as endless.
+const LIVENESS_STEPS_MAX: usize = 20_000;
+
+/// An engine and everything around it.
+pub struct World {
+    /// What the run is determined by.
+    pub seed: u64,
+    /// Its faults.
+    pub swarm: Swarm,
+    /// The settings of the engine.
+    pub settings: Arc<Settings>,
+    /// The engine under test.
+    pub engine: Engine,
+    /// The moment.
+    pub now: Now,
+    /// The disk.
+    pub files: Files,
+    /// The thread, once it is ready.
+    pub thread: Option<ThreadId>,
+    /// Whether it was stopped.
+    pub stopped: bool,
+    /// Everything fed so far, for replay.
+    pub inputs: Vec<(Now, Input)>,
+    /// Everything that came out, for replay.
+    pub outputs: Vec<Output>,
+    /// Turns that ended.
+    pub turns_ended: usize,
+    /// Whether inputs and outputs are printed.
+    pub trace: bool,
+    rng: fastrand::Rng,
+    model: Model,
+    user: User,
+    checks: Checks,
+    /// What will happen, by time and then by order of creation.
+    queue: BTreeMap<(Mono, u64), (EffectId, Reply)>,
+    /// Effects whose terminal reply is not delivered: whether it is on its way.
+    live: BTreeMap<EffectId, Live>,
+    lanes: BTreeMap<(LaneKind, ThreadId), Mono>,
+    next: u64,
+    next_op: u64,
+}
+
+struct Live {
+    kind: EffectKind,
+    /// Whether its first reply was `Opened`, and was delivered.
+    opened: bool,
+}
+
+/// Why a run failed: the seed to repeat it with, and what was wrong.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// Of the run.
+    pub seed: u64,
+    /// After how many inputs.
+    pub step: usize,
+    /// What was wrong.
+    pub claim: String,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "SIM_SEED={} SIM_SEEDS=1 cargo test -p codex-sim --test sim_smoke\nstep {}: {}",
+            self.seed, self.step, self.claim
+        )
+    }
+}
+
+impl World {
+    /// A world from a seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let swarm = Swarm::draw(&mut rng);
+        let mut settings = Settings::sample("/w".into());
+        settings.model = Some("gpt-5.5".into());
+        settings.ephemeral = rng.u8(0..8) == 0;
+        settings.features.insert("shell_snapshot".into(), rng.bool());
+        settings.provider.request_retries_max = rng.u32(0..5);
+        settings.provider.stream_retries_max = rng.u32(0..6);
+        Self::with(seed, settings, swarm, rng)
+    }
+
+    /// A world from its parts.
+    #[must_use]
+    pub fn with(seed: u64, settings: Settings, swarm: Swarm, mut rng: fastrand::Rng) -> Self {
+        let settings = Arc::new(settings);
+        let mut engine_seed = [0; 16];
+        rng.fill(&mut engine_seed);
+        Self {
+            seed,
+            swarm,
+            engine: Engine::new(Arc::clone(&settings), engine_seed),
+            checks: check::all(&settings, engine_seed),
+            settings,
+            now: Now { mono: Mono(0), wall: Wall(1_795_328_118_541) },
+            files: Files::default(),
+            thread: None,
+            stopped: false,
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            turns_ended: 0,
+            trace: false,
+            rng,
+            model: Model::default(),
+            user: User::default(),
+            queue: BTreeMap::new(),
+            live: BTreeMap::new(),
+            lanes: BTreeMap::new(),
+            next: 0,
+            next_op: 1,
+        }
+    }
+
+    /// Both phases.
+    ///
+    /// # Errors
+    /// The first claim that does not hold.
+    pub fn run(seed: u64, steps: usize) -> Result<Self, Failure> {
+        let mut world = Self::new(seed);
+        let result = world.run_phases(steps);
+        match result {
+            Ok(()) => Ok(world),
+            Err(claim) => Err(Failure { seed, step: world.inputs.len(), claim }),
+        }
+    }
+
+    /// Both phases.
+    ///
+    /// # Errors
+    /// The first claim that does not hold.
+    pub fn run_phases(&mut self, steps: usize) -> Result<(), String> {
+        self.op(Op::StartThread)?;
+        for _ in 0..steps {
+            if let Some(thread) = self.thread
+                && self.rng.u8(0..40) == 0
+            {
+                let op = self.user.act(thread, &mut self.rng);
+                self.op(op)?;
+            }
+            if self.rng.f64() < self.swarm.sleep {
+                let ms = self.rng.u64(0..400_000);
+                self.now.mono = self.now.mono.after_ms(ms);
+            }
+            if !self.step()? {
+                let Some(thread) = self.thread else { break };
+                let op = self.user.prompt(thread, Delivery::Steer, false);
+                self.op(op)?;
+            }
+        }
+        self.liveness()
+    }
+
+    /// Faults off: everything that was begun must end, and the next prompt must work.
+    ///
+    /// # Errors
+    /// What did not end.
+    pub fn liveness(&mut self) -> Result<(), String> {
+        self.swarm = Swarm::default();
+        self.run_until_idle()?;
+        let Some(thread) = self.thread else { return Err("the thread never became ready".into()) };
+        let (started, ended) = self.checks.turns();
+        if started != ended {
+            return Err(format!("{started} turns began, {ended} ended"));
+        }
+        let before = self.turns_ended;
+        let op = self.user.prompt(thread, Delivery::Steer, false);
+        self.op(op)?;
+        self.run_until_idle()?;
+        if self.turns_ended == before {
+            return Err("the last prompt got no turn".into());
+        }
+        self.op(Op::StopThread { thread })?;
+        self.run_until_idle()?;
+        if !self.stopped {
+            return Err("the thread did not stop".into());
+        }
+        // Responses that were let go are cut by a deadline.
+        self.run_until_idle()?;
+        if self.engine.inflight() != 0 || !self.live.is_empty() {
+            let live: Vec<&str> = self.live.values().map(|live| live.kind.name()).collect();
+            return Err(format!("effects never ended: {live:?}"));
+        }
+        if let Some((_, why)) = self.engine.deadline() {
+            return Err(format!("an idle engine waits for `{why}`"));
+        }
+        if self.engine.stale_replies() != 0 {
+            return Err(format!("{} replies were unexpected", self.engine.stale_replies()));
+        }
+        self.checks.at_end(self)
+    }
+
+    /// Lets things happen until only the user could make more happen.
+    ///
+    /// # Errors
+    /// A claim that does not hold, or no end.
+    pub fn run_until_idle(&mut self) -> Result<(), String> {
+        for _ in 0..LIVENESS_STEPS_MAX {
+            if !self.step()? {
+                return Ok(());
+            }
+        }
+        Err(format!("no end after {LIVENESS_STEPS_MAX} steps"))
+    }
+
+    /// Lets the next thing happen: a reply, or a deadline. `false` when there is none.
+    ///
+    /// # Errors
+    /// A claim that does not hold.
+    pub fn step(&mut self) -> Result<bool, String> {
+        let reply = self.queue.keys().next().copied();
+        let wake = self.engine.deadline().map(|(at, _)| at);
+        match (reply, wake) {
+            (None, None) => Ok(false),
+            (Some(key), wake) if wake.is_none_or(|at| key.0 <= at) => {
+                let Some((id, reply)) = self.queue.remove(&key) else { return Ok(false) };
+                self.advance(key.0);
+                if reply.is_terminal() {
+                    self.live.remove(&id);
+                } else if let Some(live) = self.live.get_mut(&id) {
+                    live.opened |= reply == Reply::Opened;
+                }
+                self.feed(Input::Reply(id, reply))?;
+                Ok(true)
+            }
+            (_, Some(at)) => {
+                self.advance(at);
+                self.feed(Input::Wake)?;
+                Ok(true)
+            }
+            (Some(_), None) => Ok(false),
+        }
+    }
+
+    fn advance(&mut self, to: Mono) {
+        let ms = to.ms_since(self.now.mono);
+        self.now.mono = self.now.mono.max(to);
+        self.now.wall.0 += i64::try_from(ms).unwrap_or(0);
+    }
+
+    /// Feeds an op.
+    ///
+    /// # Errors
+    /// A claim that does not hold.
+    pub fn op(&mut self, op: Op) -> Result<(), String> {
+        let id = OpId(self.next_op);
+        self.next_op += 1;
+        self.feed(Input::Op(id, op))
+    }
+
+    fn feed(&mut self, input: Input) -> Result<(), String> {
+        if self.trace {
+            println!("{:>9} > {:.300}", self.now.mono.0 / 1000, format!("{input:?}"));
+        }
+        self.checks.on_input(&input)?;
+        self.inputs.push((self.now, input.clone()));
+        let outputs: Vec<Output> = self.engine.handle(self.now, input).collect();
+        for output in outputs {
+            if self.trace {
+                println!("          < {:.300}", format!("{output:?}"));
+            }
+            self.checks.on_output(&output)?;
+            match &output {
+                Output::Event(event) => self.observe(event),
+                Output::Effect(effect) => self.execute(effect),
+            }
+            self.outputs.push(output);
+        }
+        Ok(())
+    }
+
+    fn observe(&mut self, event: &Event) {
+        match event {
+            Event::ThreadReady(ready) => self.thread = Some(ready.thread),
+            Event::ThreadStopped { .. } => self.stopped = true,
+            Event::TurnEnded { .. } => self.turns_ended += 1,
+            _ => {}
+        }
+    }
+
+    fn execute(&mut self, effect: &Effect) {
+        let rng = &mut self.rng;
+        let replies = match &effect.kind {
+            EffectKind::Http(request) => self.model.on(request, &self.swarm, rng),
+            EffectKind::Spawn(spawn) => shell::on_spawn(spawn, &self.swarm, rng),
+            EffectKind::Cancel(id) => return self.cancel(*id),
+            EffectKind::Flush(id) => return self.flush(*id),
+            EffectKind::Signal { spawn, signal } => {
+                if let Some((delay, reply)) = shell::on_signal(*signal, rng) {
+                    self.end_early(*spawn, delay, reply);
+                }
+                return;
+            }
+            EffectKind::Stdin { .. } => return,
+            other => self.files.on(other, &self.swarm, rng).unwrap_or_default(),
+        };
+        let mut at = self.now.mono;
+        if let Some(lane) = effect.kind.lane() {
+            let last = self.lanes.entry(lane).or_default();
+            at = at.max(*last);
+        }
+        self.live.insert(effect.id, Live { kind: effect.kind.clone(), opened: false });
+        for (delay, reply) in replies {
+            at = at.after_ms(delay);
+            self.schedule(effect.id, at, reply);
+        }
+        if let Some(lane) = effect.kind.lane() {
+            self.lanes.insert(lane, at);
+        }
+    }
+
+    fn schedule(&mut self, id: EffectId, at: Mono, reply: Reply) {
+        self.next += 1;
+        self.queue.insert((at, self.next), (id, reply));
+    }
+
+    /// Ends an effect: some of what was on its way may still arrive before.
+    fn cancel(&mut self, id: EffectId) {
+        let Some(live) = self.live.get(&id) else { return };
+        if matches!(live.kind, EffectKind::Append(_) | EffectKind::Patch(_)) {
+            return;
+        }
+        let reply = match live.kind {
+            EffectKind::Spawn(_) => {
+                Reply::Exited(codex_proto::effect::Exit { code: 137, ..Default::default() })
+            }
+            _ => Reply::Failed(HostError::new(HostErrorKind::Cancelled, "cancelled")),
+        };
+        let delay = self.rng.u64(0..50);
+        self.end_early(id, delay, reply);
+    }
+
+    fn end_early(&mut self, id: EffectId, delay: u64, reply: Reply) {
+        let Some(live) = self.live.get(&id) else { return };
+        let must_open = matches!(live.kind, EffectKind::Spawn(_)) && !live.opened;
+        let at = self.now.mono.after_ms(delay);
+        let late: Vec<(Mono, u64)> = self
+            .queue
+            .iter()
+            .filter(|(key, (of, _))| *of == id && key.0 >= at)
+            .map(|(key, _)| *key)
+            .collect();
+        for key in late {
+            self.queue.remove(&key);
+        }
+        let ends_before = self.queue.values().any(|(of, reply)| *of == id && reply.is_terminal());
+        if ends_before {
+            return;
+        }
+        let will_open = self.queue.values().any(|(of, reply)| *of == id && *reply == Reply::Opened);
+        if must_open && !will_open {
+            self.schedule(id, at, Reply::Opened);
+        }
+        self.schedule(id, at, reply);
+    }
+
+    fn flush(&mut self, id: EffectId) {
+        // After a sleep its end may be overdue already.
+        let ended = self
+            .queue
+            .iter()
+            .any(|(key, (of, reply))| *of == id && key.0 <= self.now.mono && reply.is_terminal());
+        if !ended && self.live.get(&id).is_some_and(|live| live.opened) {
+            self.schedule(id, self.now.mono, Reply::Tail { omitted_bytes: 0, bytes: Vec::new() });
+        }
+    }
+}
