@@ -3,7 +3,12 @@
 //!
 //! `cargo bench -p codex-engine`
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a benchmark"
+)]
 
 use std::{sync::Arc, time::Instant};
 

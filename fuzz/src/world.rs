@@ -271,6 +271,7 @@ impl World {
         self.feed(Input::Op(id, op))
     }
 
+    #[expect(clippy::print_stdout, reason = "only when a person asked for a trace")]
     fn feed(&mut self, input: Input) -> Result<(), String> {
         if self.trace {
             println!("{:>9} > {:.300}", self.now.mono.0 / 1000, format!("{input:?}"));
