@@ -105,7 +105,7 @@ impl ProcessExecutor for NoCommands {
     }
 }
 
-pub(crate) fn refuse(replies: Replies) -> Work {
+fn refuse(replies: Replies) -> Work {
     let error = HostError::new(HostErrorKind::Spawn, "this host runs no commands");
     Box::pin(async move {
         // An error means that the host has ended.

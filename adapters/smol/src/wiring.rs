@@ -34,8 +34,7 @@ mod process {
         }
 
         fn snapshot(&mut self, id: EffectId, snapshot: ShellSnapshot, replies: Replies) -> Work {
-            let _ = (id, snapshot);
-            crate::executor::refuse(replies)
+            Box::pin(Self::snapshot(self, id, snapshot, replies))
         }
 
         fn stdin(&mut self, spawn: EffectId, bytes: Vec<u8>) {
