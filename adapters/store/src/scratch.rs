@@ -24,8 +24,10 @@ const SWEEP_AGE: Duration = Duration::from_secs(60);
 /// Entries looked at by one sweep.
 const SWEEP_ENTRIES_MAX: usize = 10_000;
 
-/// The folder for scratch directories: `$XDG_RUNTIME_DIR` when it is private and roomy, else
-/// `$TMPDIR`, else `/tmp`.
+/// The folder for scratch directories: `$XDG_RUNTIME_DIR` when it is private and roomy, else `/tmp`,
+/// else `$TMPDIR`.
+///
+/// `$TMPDIR` comes last because commands may write to it, unless it holds files of ours.
 #[must_use]
 pub fn base(runtime_dir: Option<&OsStr>, tmpdir: Option<&OsStr>) -> PathBuf {
     let folder = |set: Option<&OsStr>| set.map(PathBuf::from).filter(|path| path.is_absolute());
@@ -38,8 +40,13 @@ pub fn base(runtime_dir: Option<&OsStr>, tmpdir: Option<&OsStr>) -> PathBuf {
     };
     folder(runtime_dir)
         .filter(roomy)
+        .or_else(|| Some(PathBuf::from("/tmp")).filter(|path| is_writable(path)))
         .or_else(|| folder(tmpdir).filter(|path| path.is_dir()))
         .unwrap_or_else(|| "/tmp".into())
+}
+
+fn is_writable(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
 }
 
 /// A scratch directory; removed when dropped.
@@ -139,7 +146,7 @@ mod tests {
         let open = tmp.path().join("open");
         fs::create_dir(&open).unwrap();
         fs::set_permissions(&open, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        assert_eq!(base(Some(open.as_os_str()), Some(tmp.path().as_os_str())), tmp.path());
+        assert_eq!(base(Some(open.as_os_str()), Some(tmp.path().as_os_str())), Path::new("/tmp"));
         assert_eq!(base(None, Some(OsStr::new("relative"))), Path::new("/tmp"));
         assert_eq!(base(None, None), Path::new("/tmp"));
     }
