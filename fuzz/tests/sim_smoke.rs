@@ -29,6 +29,7 @@ fn every_seed_holds_every_claim() {
 
 /// Prints what goes in and out in one run, for looking into a failure.
 #[test]
+#[expect(clippy::print_stdout, reason = "only when a person asked for a trace")]
 fn trace_one_seed_when_asked() {
     let seed = number("SIM_TRACE", 0);
     if seed == 0 {

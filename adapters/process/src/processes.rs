@@ -94,7 +94,7 @@ impl Processes {
     /// Does nothing when it runs.
     ///
     /// # Errors
-    /// [`HostErrorKind::Spawn`] when it cannot be started.
+    /// `HostErrorKind::Spawn` when it cannot be started.
     pub fn prewarm(&self) -> Result<(), HostError> {
         self.inner.link.start().map_err(|error| explain_link(&error, self.inner.link.program()))
     }
@@ -156,7 +156,7 @@ impl Processes {
     /// command has ended or has no pipe for its input.
     ///
     /// # Errors
-    /// [`HostErrorKind::TooLarge`] when the command does not read and 8 MiB wait already.
+    /// `HostErrorKind::TooLarge` when the command does not read and 8 MiB wait already.
     pub fn stdin(&self, id: EffectId, bytes: &[u8]) -> Result<(), HostError> {
         self.inner.asks(id).map_or(Ok(()), |asks| asks.stdin(bytes))
     }

@@ -6,7 +6,7 @@ mod common;
 
 use std::{
     fs,
-    process::{Child, Command},
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
@@ -22,14 +22,41 @@ fn script(mark: &str) -> String {
     )
 }
 
-fn agent(world: &World, access: &str, scripts: &[String]) -> Child {
+/// An agent that a failing test takes along, and that holds none of the test's pipes.
+struct Agent(Child);
+
+impl std::ops::Deref for Agent {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Agent {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn agent(world: &World, access: &str, scripts: &[String]) -> Agent {
     fs::create_dir_all(world.path("scratch/x")).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_codex-process-probe"))
+    let child = Command::new(env!("CARGO_BIN_EXE_codex-process-probe"))
         .arg(world.dir.path())
         .arg(access)
         .args(scripts)
-        .spawn()
-        .unwrap()
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    Agent(child.unwrap())
 }
 
 #[test]
@@ -85,13 +112,20 @@ fn children(pid: u32) -> Vec<(Pid, String)> {
 }
 
 fn spawner_of(agent: &Child) -> Pid {
-    // Children belong to the thread that made them.
-    let tasks = fs::read_dir(format!("/proc/{}/task", agent.id())).unwrap();
-    let found = tasks.flatten().find_map(|task| {
-        let list = fs::read_to_string(task.path().join("children")).ok()?;
-        Pid::from_raw(list.split_ascii_whitespace().next()?.parse().ok()?)
-    });
-    found.unwrap()
+    let deadline = std::time::Instant::now() + Duration::from_secs(2);
+    loop {
+        // Children belong to the thread that made them, and pass to another one when it ends.
+        let tasks = fs::read_dir(format!("/proc/{}/task", agent.id())).unwrap();
+        let found = tasks.flatten().find_map(|task| {
+            let list = fs::read_to_string(task.path().join("children")).ok()?;
+            Pid::from_raw(list.split_ascii_whitespace().next()?.parse().ok()?)
+        });
+        if let Some(spawner) = found {
+            return spawner;
+        }
+        assert!(std::time::Instant::now() < deadline, "the agent has no spawner");
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The host on smol: one loop that feeds inputs to the engine and executes its outputs in order.
 //!
 //! Read [`drive`] first (the loop), then [`executor`] (what an adapter must offer), then
-//! [`inflight`] (whose replies are awaited) and [`lanes`] (which file effects run where).
+//! `inflight` (whose replies are awaited) and `lanes` (which file effects run where).
 
 mod clock;
 pub mod drive;

@@ -62,7 +62,7 @@ pub struct ExecArgs {
     pub input: InputArgs,
 
     /// What to do. With `-`, or without PROMPT, it is read from standard input; beside a PROMPT,
-    /// piped standard input is appended as a <stdin> block
+    /// piped standard input is appended as a `<stdin>` block
     #[arg(value_name = "PROMPT")]
     pub prompt: Option<String>,
 

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Later beats earlier; tables merge key by key, everything else is replaced. Each layer is parsed
-//! into a tree that remembers where every key and value was written ([`value`]), then walked along
+//! into a tree that remembers where every key and value was written (`value`), then walked along
 //! the table of known keys ([`keys`]): a wrong value is an error that names its place, an unknown
 //! key is a warning that names the nearest known one. What merges is therefore well typed, and
 //! [`resolve()`] only has rules left that span keys.
