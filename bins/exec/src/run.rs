@@ -9,7 +9,7 @@ use std::{
     io::{self, IsTerminal, Write},
     os::fd::{AsFd, OwnedFd},
     path::Path,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use codex_proto::{
@@ -38,6 +38,9 @@ use crate::{
 
 /// Largest schema that is read, in bytes.
 const SCHEMA_BYTES_MAX: u64 = 4 << 20;
+
+/// Runs that took longer clean up after sessions that were killed.
+const SWEEP_AFTER: Duration = Duration::from_secs(5);
 
 /// What a front end adds to the arguments of `exec` when it has parsed some itself.
 #[derive(Clone, Copy, Debug, Default)]
@@ -108,7 +111,11 @@ fn start(mut args: ExecArgs, extra: Extra) -> Result<u8, StartError> {
         warnings: session.warnings().chain(problem).collect(),
         last_message: args.output_last_message.clone(),
     };
+    let began = Instant::now();
     let finished = headless::run(job, settings, seed(), executors);
+    if began.elapsed() > SWEEP_AFTER {
+        session.sweep();
+    }
     if let Some(crashed) = &finished.crashed {
         stderr::line(&format!(
             "Error: {crashed}. This is a bug; please report it with the lines above. The \

@@ -201,6 +201,15 @@ impl Session {
         self.scratch.path()
     }
 
+    /// Removes what killed sessions of this user left behind. It lists a folder, so it is nothing
+    /// for the start of a program or the end of a short one.
+    pub fn sweep(&self) {
+        if let Some(base) = self.scratch.path().parent() {
+            let count = scratch::sweep(base);
+            tracing::debug!(count, "scratch directories of dead sessions were removed");
+        }
+    }
+
     /// The adapter that talks to the model.
     #[must_use]
     pub fn net(&self, secrets: Secrets) -> Net {
