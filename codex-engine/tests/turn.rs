@@ -297,6 +297,19 @@ fn a_follow_up_waits_for_its_own_turn() {
 }
 
 #[test]
+fn a_follow_up_does_not_join_between_the_steps_of_a_turn() {
+    let mut h = Harness::new(settings());
+    h.prompt("hi");
+    h.prompt_with("later", Delivery::FollowUp);
+    h.answer(&[exec("c1", "ls")]);
+    let (id, _) = h.spawns()[0].clone();
+    h.exit(id, "a", 0);
+    assert!(!h.request().1.to_string().contains("later"));
+    h.answer(&[message("one")]);
+    assert!(h.request().1.to_string().contains("later"));
+}
+
+#[test]
 fn an_interrupt_gives_queued_prompts_back() {
     let mut h = Harness::new(settings());
     h.prompt("hi");
