@@ -28,20 +28,19 @@ pub struct LogFile {
 }
 
 impl LogFile {
-    /// Opens the log of a home directory, creating folder and file.
+    /// Opens the log in a folder, creating both.
     ///
     /// # Errors
     /// When that is not possible. The program can do without.
-    pub fn open(codex_home: &Path, bytes_max: u64) -> Result<Self, HostError> {
-        let folder = codex_home.join("log");
+    pub fn open(folder: &Path, bytes_max: u64) -> Result<Self, HostError> {
         let path = folder.join("codex-tui.log");
         let file = match open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 DirBuilder::new()
                     .recursive(true)
                     .mode(0o700)
-                    .create(&folder)
-                    .map_err(|error| fail::at("create the folder", &folder, error))?;
+                    .create(folder)
+                    .map_err(|error| fail::at("create the folder", folder, error))?;
                 open(&path)
             }
             other => other,
@@ -112,8 +111,9 @@ mod tests {
     #[test]
     fn the_log_stays_bounded_and_keeps_the_newest() {
         let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("log");
         let (first, second) =
-            (LogFile::open(home.path(), 100).unwrap(), LogFile::open(home.path(), 100).unwrap());
+            (LogFile::open(&folder, 100).unwrap(), LogFile::open(&folder, 100).unwrap());
         for n in 0..60 {
             let mut log = if n % 3 == 0 { &second } else { &first };
             log.write_all(format!("record {n:02}\n").as_bytes()).unwrap();

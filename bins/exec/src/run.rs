@@ -145,9 +145,9 @@ fn open_log(session: &Session) -> OpenLog {
         }
     }
 
-    let home = session.home.path.clone();
+    let folder = session.resolved.ui.log_dir.clone();
     Box::new(move || {
-        let log = LogFile::open(&home, log_file::BYTES_MAX).map_err(io::Error::other)?;
+        let log = LogFile::open(&folder, log_file::BYTES_MAX).map_err(io::Error::other)?;
         Ok(Box::new(Log(log)))
     })
 }
