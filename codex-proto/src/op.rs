@@ -47,6 +47,14 @@ pub struct Prompt {
     pub output_schema: Option<Value>,
 }
 
+impl Prompt {
+    /// A text that joins the running turn, or starts one.
+    pub fn text(thread: ThreadId, text: impl Into<String>) -> Self {
+        let content = vec![PromptPart::Text(text.into())];
+        Self { thread, content, delivery: Delivery::Steer, output_schema: None }
+    }
+}
+
 /// A piece of a prompt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -6,3 +6,8 @@ pub mod fault;
 pub mod world;
 
 pub use world::World;
+
+/// The example of the page for embedders, compiled and run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/embedding.md")]
+pub struct Embedding;
