@@ -81,6 +81,7 @@ pub enum EffectKind {
         /// The `Spawn`.
         spawn: EffectId,
         /// What to write.
+        #[serde(with = "crate::journal::bytes")]
         bytes: Vec<u8>,
     },
 }
@@ -148,6 +149,7 @@ pub struct Append {
     /// Absolute path; the file and its folders are created when missing.
     pub path: PathBuf,
     /// Whole lines, each ended by LF. Written by one call; a partial write is undone.
+    #[serde(with = "crate::journal::bytes")]
     pub bytes: Vec<u8>,
     /// Sync the file after answering `Closed`.
     pub sync: bool,
@@ -165,6 +167,7 @@ pub struct HttpRequest {
     /// The bearer token to add.
     pub auth: Option<AuthRef>,
     /// The body, empty for none.
+    #[serde(with = "crate::journal::bytes")]
     pub body: Vec<u8>,
     /// Longest time for name resolution, connection and TLS together, in milliseconds; enforced
     /// by the adapter, which alone sees these phases.
@@ -216,6 +219,7 @@ pub struct FileWrite {
     /// SHA-256 of the content the plan was made from; `None` when there was no file.
     pub before: Option<Digest>,
     /// The new content; `None` deletes the file.
+    #[serde(with = "crate::journal::bytes::optional")]
     pub after: Option<Vec<u8>>,
     /// Take permission bits from this file instead (the source of a move).
     pub mode_from: Option<PathBuf>,
@@ -358,7 +362,7 @@ pub enum Signal {
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
     /// Some content.
-    Bytes(Vec<u8>),
+    Bytes(#[serde(with = "crate::journal::bytes")] Vec<u8>),
     /// The end: everything asked was done.
     Closed,
     /// The end of a command.
@@ -376,6 +380,7 @@ pub enum Reply {
         /// Bytes between the last `Bytes` or `Tail` and this one that are not sent.
         omitted_bytes: u64,
         /// What follows them.
+        #[serde(with = "crate::journal::bytes")]
         bytes: Vec<u8>,
     },
 }

@@ -13,6 +13,7 @@ pub mod error;
 pub mod event;
 pub mod id;
 pub mod item;
+pub mod journal;
 pub mod op;
 pub mod patch;
 pub mod policy;
@@ -21,6 +22,8 @@ pub mod settings;
 pub mod shell;
 pub mod time;
 pub mod wire;
+
+use serde::{Deserialize, Serialize};
 
 pub use effect::{Effect, EffectKind, Reply};
 pub use error::{HostError, HostErrorKind, Refused, TurnError, TurnErrorCode};
@@ -31,7 +34,8 @@ pub use settings::Settings;
 pub use time::{Mono, Now, Wall};
 
 /// What the engine consumes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Input {
     /// A front end asks for something; the id is echoed if the engine refuses.
     Op(OpId, Op),
@@ -43,7 +47,8 @@ pub enum Input {
 
 /// What the engine produces, in one queue, because the order between an effect and an event is
 /// part of the contract.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Output {
     /// The host must do this.
     Effect(Effect),

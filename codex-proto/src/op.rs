@@ -44,6 +44,11 @@ pub struct Prompt {
     /// What to do while a turn runs.
     pub delivery: Delivery,
     /// JSON schema that the final message must follow.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::journal::present"
+    )]
     pub output_schema: Option<Value>,
 }
 
