@@ -15,6 +15,7 @@
 //! most one `model::stream` and a `tool::board`. Each file opens with its states and transitions.
 
 mod engine;
+pub mod journal;
 mod limits;
 mod machine;
 mod model;
