@@ -411,7 +411,7 @@ pub struct Exit {
 pub struct HttpHead {
     /// Status code.
     pub status: u16,
-    /// Names in lower case; values that are not UTF-8 are left out.
+    /// Names in lower case; values that are not UTF-8, and cookies and credentials, are left out.
     pub headers: Vec<(String, String)>,
 }
 

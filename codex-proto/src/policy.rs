@@ -140,8 +140,8 @@ pub struct EnvPolicy {
     pub ignore_default_excludes: bool,
     /// Case-insensitive globs (`*`, `?`) of names to remove.
     pub exclude: Vec<String>,
-    /// Variables to set after the exclusions. Values come from the user's own configuration.
-    pub set: Vec<(String, String)>,
+    /// Names of variables to set after the exclusions; the adapter has the values.
+    pub set: Vec<String>,
     /// When not empty, only names that match one of these globs are kept.
     pub include_only: Vec<String>,
 }

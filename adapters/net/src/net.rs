@@ -19,7 +19,10 @@ use codex_proto::{
     EffectId, HostError, HostErrorKind, Reply,
     effect::{HttpHead, HttpRequest},
 };
-use ureq::{Body, http::Response};
+use ureq::{
+    Body,
+    http::{HeaderName, Response, header},
+};
 
 use crate::{
     CaFile, Proxies, Secrets, fault,
@@ -38,6 +41,10 @@ pub const QUEUE_MAX: usize = 1_024;
 pub const CHUNK_BYTES: usize = 16 * 1024;
 /// Stack of a request's thread. Buffers are on the heap; the TLS handshake needs the most.
 const STACK_BYTES: usize = 512 * 1024;
+
+/// Headers of an answer that may carry a credential: nobody needs them, so nobody gets them.
+const WITHHELD: [HeaderName; 4] =
+    [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION, header::SET_COOKIE];
 
 /// What [`Net`] needs to know. Nothing is read from the environment behind the caller's back.
 #[derive(Clone, Debug)]
@@ -298,6 +305,9 @@ fn transfer(
     progress.enter(Phase::Body);
     let (parts, body) = response.into_parts();
     let headers = parts.headers.iter().filter_map(|(name, value)| {
+        if WITHHELD.contains(name) {
+            return None;
+        }
         let value = std::str::from_utf8(value.as_bytes()).ok()?;
         Some((name.as_str().to_owned(), value.to_owned()))
     });

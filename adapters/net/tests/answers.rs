@@ -91,6 +91,16 @@ fn framings_of_a_body_are_understood() {
 }
 
 #[test]
+fn headers_that_may_carry_a_credential_are_kept_back() {
+    let answer =
+        b"HTTP/1.1 200 OK\r\nSet-Cookie: a=SECRET\r\nX-Request-Id: r1\r\nset-cookie: b\r\n\
+                   Authorization: Bearer SECRET\r\nContent-Length: 0\r\n\r\n";
+    let head = fetch(&net(), post(raw(answer), "{}")).head.unwrap();
+    let names: Vec<&str> = head.headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["x-request-id", "content-length"]);
+}
+
+#[test]
 fn any_status_is_an_answer_and_redirects_are_not_followed() {
     let check = |answer: &'static [u8], status: u16, body: &str| {
         let outcome = fetch(&net(), post(raw(answer), "{}"));

@@ -31,6 +31,7 @@ fn main() {
         program: std::env::current_exe().unwrap(),
         own_credentials: Vec::new(),
         parent_env,
+        set_values: Vec::new(),
         codex_home: home.join(".codex"),
         home,
         scratch: dir.path().join("scratch"),

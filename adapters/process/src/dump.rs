@@ -166,7 +166,7 @@ pub(crate) fn render(
         }
     }
     let keeps = |name: &str| {
-        policy.keeps(name, own_credentials) && !policy.set.iter().any(|(set, _)| set == name)
+        policy.keeps(name, own_credentials) && !policy.set.iter().any(|set| set == name)
     };
     exports(&mut out, dump, given, keeps);
     aliases(&mut out, dialect, &dump.aliases);
@@ -313,7 +313,7 @@ mod tests {
             ("PAGER".into(), "less".into()),
         ];
         let policy = EnvPolicy {
-            set: vec![("FIXED".into(), "mine".into())],
+            set: vec!["FIXED".into()],
             exclude: vec!["HIDE*".into()],
             ..EnvPolicy::default()
         };

@@ -10,13 +10,15 @@ pub const NETWORK_DISABLED: &str = "CODEX_SANDBOX_NETWORK_DISABLED";
 /// Variables, in the order in which they are set; no name twice.
 pub type Env = Vec<(OsString, OsString)>;
 
-/// The variables of `parent` that `policy` keeps, then those that it sets.
+/// The variables of `parent` that `policy` keeps, then those that it sets, with the values that
+/// `values` has for them.
 ///
 /// Values are bytes and pass as they are. A name that is not UTF-8 is judged by its readable part.
 #[must_use]
 pub fn inherited(
     parent: &[(OsString, OsString)],
     policy: &EnvPolicy,
+    values: &[(OsString, OsString)],
     own_credentials: &[String],
 ) -> Env {
     let mut env: Env = parent
@@ -24,7 +26,11 @@ pub fn inherited(
         .filter(|(name, _)| policy.keeps(&name.to_string_lossy(), own_credentials))
         .cloned()
         .collect();
-    policy.set.iter().for_each(|(name, value)| set(&mut env, name.as_ref(), value.as_ref()));
+    for name in &policy.set {
+        if let Some(value) = value_of(values, name) {
+            set(&mut env, name.as_ref(), value);
+        }
+    }
     env
 }
 
@@ -63,10 +69,15 @@ mod tests {
             ("RAW".into(), raw.clone()),
         ];
         let policy = EnvPolicy {
-            set: vec![("PATH".into(), "/x".into()), ("NEW".into(), String::new())],
+            set: vec!["PATH".into(), "NEW".into(), "UNKNOWN".into()],
             ..EnvPolicy::default()
         };
-        let env = inherited(&parent, &policy, &["MINE".into()]);
+        let values: Env = vec![
+            ("NEW".into(), "".into()),
+            ("OTHER".into(), "y".into()),
+            ("PATH".into(), "/x".into()),
+        ];
+        let env = inherited(&parent, &policy, &values, &["MINE".into()]);
         let want: Env =
             vec![("PATH".into(), "/x".into()), ("RAW".into(), raw), ("NEW".into(), "".into())];
         assert_eq!(env, want);

@@ -37,6 +37,8 @@ pub struct ProcessConfig {
     pub own_credentials: Vec<String>,
     /// The environment that commands inherit from, through their [`EnvPolicy`].
     pub parent_env: Vec<(OsString, OsString)>,
+    /// The values of the variables that an [`EnvPolicy`] sets, by name.
+    pub set_values: Vec<(OsString, OsString)>,
     /// The user's home directory.
     pub home: PathBuf,
     /// `CODEX_HOME`.
@@ -225,7 +227,8 @@ impl Inner {
 
     /// The environment that a policy gives to a command or a login shell.
     pub(crate) fn env(&self, policy: &EnvPolicy) -> Env {
-        env::inherited(&self.config.parent_env, policy, &self.config.own_credentials)
+        let config = &self.config;
+        env::inherited(&config.parent_env, policy, &config.set_values, &config.own_credentials)
     }
 
     fn start_of(&self, spawn: Spawn) -> Start {

@@ -74,12 +74,15 @@ fn a_huge_argument_is_an_error_and_a_large_environment_is_not() {
 fn the_environment_is_what_the_policy_keeps_and_the_overlay_sets() {
     let world = World::new();
     let mut spawn = world.command(&["/usr/bin/env"]);
-    spawn.env = EnvPolicy { set: vec![("SET".into(), "1".into())], ..EnvPolicy::default() };
+    spawn.env = EnvPolicy { set: vec!["SET".into(), "FIXED".into()], ..EnvPolicy::default() };
     spawn.env_overlay = vec![("TERM".into(), "dumb".into()), ("SET".into(), String::new())];
     let text = world.run(spawn).text();
     let mut lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("HOME=")).collect();
     lines.sort_unstable();
-    assert_eq!(lines, ["PATH=/usr/local/bin:/usr/bin:/bin", "PLAIN=plain", "SET=", "TERM=dumb"]);
+    assert_eq!(
+        lines,
+        ["FIXED=1", "PATH=/usr/local/bin:/usr/bin:/bin", "PLAIN=plain", "SET=", "TERM=dumb"]
+    );
 }
 
 #[test]

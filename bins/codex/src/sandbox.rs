@@ -36,7 +36,8 @@ fn start(args: SandboxCommandArgs) -> Result<u8, StartError> {
     session.warnings().for_each(|warning| stderr::line(&format!("warning: {warning}")));
     let policy = &session.resolved.part.sandbox;
     let own = session.resolved.secrets.variables();
-    let mut variables = env::inherited(session.environment.all(), &session.resolved.part.env, &own);
+    let env = &session.resolved.part.env;
+    let mut variables = env::inherited(session.environment.all(), env, &session.set_values(), &own);
     if policy.is_full_access() {
         return without_sandbox(&args.argv, variables);
     }

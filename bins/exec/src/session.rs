@@ -236,6 +236,7 @@ impl Session {
             program,
             own_credentials: self.resolved.secrets.variables(),
             parent_env: self.environment.0.clone(),
+            set_values: self.set_values(),
             home: self.environment.user_home().unwrap_or_else(|| PathBuf::from("/")),
             codex_home: self.home.path.clone(),
             scratch: host.scratch.clone(),
@@ -243,6 +244,13 @@ impl Session {
         });
         let files = Arc::new(Store::new(StoreConfig::default()));
         Ok(Executors { http, process: Box::new(process), files })
+    }
+
+    /// The values of the variables that `shell_environment_policy.set` gives to commands.
+    #[must_use]
+    pub fn set_values(&self) -> Vec<(OsString, OsString)> {
+        let set = self.resolved.secrets.set.iter();
+        set.map(|(name, value)| (name.into(), value.expose().into())).collect()
     }
 
     /// The engine's settings, and the facts about this machine among them.

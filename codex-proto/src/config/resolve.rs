@@ -9,7 +9,7 @@ use super::{
     layer::{Layer, LayerSource, Layers, mask_argument},
     nearest::nearest,
     provider::{DEFAULT_PROVIDER, ProviderEntry, Providers, toml_string},
-    secret::SecretSources,
+    secret::{Secret, SecretSources},
     value::{At, Node, Table, Value, find, in_file_order, merge, normal},
 };
 use crate::{
@@ -413,6 +413,10 @@ impl Stack {
         typing.warnings.append(&mut providers.warnings);
         typing.check_servers()?;
         let part = typing.part(&self.overrides, trust, &providers)?;
+        providers.secrets.set = typing
+            .set_variables()
+            .map(|(name, value)| (name.to_owned(), Secret::new(value.to_owned())))
+            .collect();
         let instructions_file =
             typing.node("model_instructions_file").map(|node| InstructionsFile {
                 path: PathBuf::from(node.as_str().unwrap_or_default()),
@@ -772,7 +776,6 @@ impl<'a> Typing<'a> {
     fn environment(&self) -> EnvPolicy {
         let path = |name: &str| format!("shell_environment_policy.{name}");
         let strings = |name: &str| self.strings(&path(name)).unwrap_or_default();
-        let set = self.node(&path("set")).and_then(Node::as_table).map(in_file_order);
         EnvPolicy {
             inherit: match self.string(&path("inherit")).as_deref() {
                 Some("core") => EnvInherit::Core,
@@ -781,13 +784,16 @@ impl<'a> Typing<'a> {
             },
             ignore_default_excludes: self.bool(&path("ignore_default_excludes"), false),
             exclude: strings("exclude"),
-            set: set
-                .unwrap_or_default()
-                .into_iter()
-                .map(|(name, node)| (name.clone(), node.as_str().unwrap_or_default().to_owned()))
-                .collect(),
+            set: self.set_variables().map(|(name, _)| name.to_owned()).collect(),
             include_only: strings("include_only"),
         }
+    }
+
+    /// `shell_environment_policy.set`, in the order of the file.
+    fn set_variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        let set = self.node("shell_environment_policy.set").and_then(Node::as_table);
+        let set = set.map(in_file_order).unwrap_or_default().into_iter();
+        set.map(|(name, node)| (name.as_str(), node.as_str().unwrap_or_default()))
     }
 
     fn background_poll(&mut self) -> u64 {

@@ -61,6 +61,9 @@ pub struct SecretSources {
     pub auth: BTreeMap<AuthRef, AuthSource>,
     /// Header values.
     pub headers: BTreeMap<SecretRef, HeaderSource>,
+    /// `shell_environment_policy.set`, in the order of the file: what commands get may be a
+    /// credential.
+    pub set: Vec<(String, Secret)>,
 }
 
 impl SecretSources {

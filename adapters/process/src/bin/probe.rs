@@ -23,6 +23,7 @@ fn agent(dir: PathBuf, full: bool, scripts: &[String]) {
         program,
         own_credentials: Vec::new(),
         parent_env: std::env::vars_os().collect(),
+        set_values: Vec::new(),
         home: dir.join("home"),
         codex_home: dir.join("home/.codex"),
         scratch: dir.join("scratch"),

@@ -50,6 +50,7 @@ pub fn config(dir: &Path) -> ProcessConfig {
             ("MY_PROVIDER".into(), "secret".into()),
             ("PLAIN".into(), "plain".into()),
         ],
+        set_values: vec![("FIXED".into(), "1".into()), ("SET".into(), "1".into())],
         home: dir.join("home"),
         codex_home: dir.join("home/.codex"),
         scratch: dir.join("scratch"),

@@ -92,7 +92,9 @@ fn plain_keys_arrive() {
         (&["A*".into()][..], &["P*".into()][..])
     );
     // In the order of the file.
-    assert_eq!(part.env.set, [("Z".into(), "1".into()), ("A".into(), "2".into())]);
+    assert_eq!(part.env.set, ["Z", "A"]);
+    let values = resolved.secrets.set.iter().map(|(name, value)| (name.as_str(), value.expose()));
+    assert_eq!(values.collect::<Vec<_>>(), [("Z", "1"), ("A", "2")]);
     assert!(!part.features["hooks"] && part.features["multi_agent_v2"]);
     assert!(!part.features["unified_exec"]);
     assert!(resolved.ui.hide_agent_reasoning && resolved.ui.show_raw_agent_reasoning);
