@@ -42,6 +42,7 @@ use crate::{
     clock::Clock,
     executor::{Executors, HttpExecutor, ProcessExecutor, REPLIES_WAITING_MAX, Replies},
     inflight::{Family, Inflight},
+    journal::Journal,
     lanes::Lanes,
 };
 
@@ -59,7 +60,7 @@ const SLEEP_MAX: Duration = Duration::from_secs(10);
 const STOP_WITHIN: Duration = Duration::from_secs(2);
 
 /// How a host is set up.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct HostOptions {
     /// What the engine is told.
     pub settings: Arc<Settings>,
@@ -67,6 +68,8 @@ pub struct HostOptions {
     pub seed: [u8; 16],
     /// Which events the front end wants; others end in the loop, which saves the way there.
     pub wants: fn(&Event) -> bool,
+    /// Where the engine's inputs are written, if anywhere; made for the same settings and seed.
+    pub journal: Option<Journal>,
 }
 
 /// The sending side of ops. The host ends when every clone is dropped or one is closed.
@@ -139,6 +142,7 @@ pub struct Host {
     outbox: Outbox,
     alarm: Alarm,
     wants: fn(&Event) -> bool,
+    journal: Option<Journal>,
     /// Inputs handled since the thread was last given away.
     handled: u32,
     /// Replies taken since time has come.
@@ -181,12 +185,13 @@ impl Host {
     #[must_use]
     pub fn new(options: HostOptions, executors: Executors) -> (Self, Ops, Receiver<Event>) {
         let engine = Engine::new(options.settings, options.seed);
-        Self::with_core(Box::new(engine), options.wants, executors)
+        Self::with_core(Box::new(engine), options.wants, options.journal, executors)
     }
 
     pub(crate) fn with_core(
         core: Box<dyn Core>,
         wants: fn(&Event) -> bool,
+        journal: Option<Journal>,
         executors: Executors,
     ) -> (Self, Ops, Receiver<Event>) {
         let (ops_sender, ops) = bounded(OPS_WAITING_MAX);
@@ -204,6 +209,7 @@ impl Host {
             outbox: Outbox { events, waiting: VecDeque::new(), sending: None },
             alarm: Alarm::default(),
             wants,
+            journal,
             handled: 0,
             before_wake: 0,
             is_stopping: false,
@@ -223,7 +229,9 @@ impl Host {
     }
 
     async fn run_to_end(&mut self) -> Result<(), Crashed> {
+        self.with_journal(Journal::start);
         let ran = self.run_ops().await;
+        self.with_journal(Journal::hand_over);
         self.is_stopping = true;
         let stopped = match ran {
             Ok(()) => self.settle().await,
@@ -233,6 +241,9 @@ impl Host {
         self.process.shutdown().await;
         if !self.lanes.finish(STOP_WITHIN) {
             tracing::error!("file writes did not finish within {STOP_WITHIN:?}");
+        }
+        if let Some(Err(problem)) = self.journal.as_mut().map(|it| it.finish(STOP_WITHIN)) {
+            tracing::error!("{problem}");
         }
         stopped
     }
@@ -275,7 +286,25 @@ impl Host {
             }
         }
         self.handled = 0;
+        if self.with_journal(Journal::hand_over) {
+            cx.waker().wake_by_ref();
+        }
         Poll::Pending
+    }
+
+    /// Does something with the journal; a problem is told, and `true` is returned.
+    fn with_journal(&mut self, act: fn(&mut Journal) -> Result<(), String>) -> bool {
+        let Some(Err(message)) = self.journal.as_mut().map(act) else { return false };
+        tracing::warn!("{message}");
+        self.emit(Event::Warning { thread: None, message });
+        true
+    }
+
+    fn emit(&mut self, event: Event) {
+        tracing::trace!(?event);
+        if (self.wants)(&event) {
+            self.outbox.push(event);
+        }
     }
 
     /// Waits for what is in flight after asking for its end; the engine hears of it, but may start
@@ -304,18 +333,28 @@ impl Host {
     fn feed(&mut self, input: Input) -> Result<(), Crashed> {
         tracing::trace!(?input);
         let now = self.clock.now();
+        if let Some(journal) = &mut self.journal {
+            journal.input(now, &input);
+        }
         let (core, outputs) = (&mut self.core, &mut self.outputs);
-        catch_unwind(AssertUnwindSafe(|| core.handle(now, input, outputs)))
-            .map_err(|payload| Crashed { message: panic_text(&*payload) })?;
+        let handled = catch_unwind(AssertUnwindSafe(|| core.handle(now, input, outputs)));
+        if let Err(payload) = handled {
+            let message = panic_text(&*payload);
+            if let Some(journal) = &mut self.journal {
+                journal.panicked(&message);
+            }
+            return Err(Crashed { message });
+        }
+        if let Some(journal) = &mut self.journal {
+            journal.outputs(&self.outputs);
+        }
+        if self.journal.as_ref().is_some_and(Journal::is_due) {
+            self.with_journal(Journal::hand_over);
+        }
         while let Some(output) = self.outputs.pop_front() {
             match output {
                 Output::Effect(effect) => self.execute(effect),
-                Output::Event(event) => {
-                    tracing::trace!(?event);
-                    if (self.wants)(&event) {
-                        self.outbox.push(event);
-                    }
-                }
+                Output::Event(event) => self.emit(event),
             }
         }
         Ok(())

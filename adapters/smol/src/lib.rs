@@ -1,12 +1,13 @@
 //! The host on smol: one loop that feeds inputs to the engine and executes its outputs in order.
 //!
 //! Read [`drive`] first (the loop), then [`executor`] (what an adapter must offer), then
-//! `inflight` (whose replies are awaited) and `lanes` (which file effects run where).
+//! `inflight` (whose replies are awaited), `lanes` (which file effects run where) and [`journal`].
 
 mod clock;
 pub mod drive;
 pub mod executor;
 mod inflight;
+pub mod journal;
 mod lanes;
 #[cfg(test)]
 mod tests;
@@ -17,3 +18,4 @@ pub use drive::{Crashed, Host, HostOptions, Ops, Stop};
 pub use executor::{
     Executors, FileExecutor, HttpExecutor, NoCommands, ProcessExecutor, Replies, Work,
 };
+pub use journal::Journal;

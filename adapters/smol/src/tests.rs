@@ -1,3 +1,5 @@
+mod journal;
+
 use std::{
     collections::VecDeque,
     num::NonZeroU64,
@@ -122,6 +124,13 @@ struct World {
 }
 
 fn world(on: impl FnMut(Now, &Input, &mut VecDeque<Output>) + 'static) -> World {
+    world_with(None, on)
+}
+
+fn world_with(
+    journal: Option<Journal>,
+    on: impl FnMut(Now, &Input, &mut VecDeque<Output>) + 'static,
+) -> World {
     let (log, (gate, receiver)) = (Log::default(), channel());
     let deadline = Arc::new(Mutex::new(None));
     let files = Files { log: log.clone(), gate: Mutex::new(receiver) };
@@ -131,7 +140,7 @@ fn world(on: impl FnMut(Now, &Input, &mut VecDeque<Output>) + 'static) -> World 
         files: Arc::new(files),
     };
     let core = Fake { on: Box::new(on), deadline: Arc::clone(&deadline) };
-    let (host, ops, events) = Host::with_core(Box::new(core), |_| true, executors);
+    let (host, ops, events) = Host::with_core(Box::new(core), |_| true, journal, executors);
     World { host, ops, events, log, deadline, gate }
 }
 
