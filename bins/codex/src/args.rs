@@ -62,6 +62,11 @@ pub(crate) struct SessionArgs {
     /// Let the model search the web; the same as `-c web_search=live`
     #[arg(long)]
     pub(crate) search: bool,
+
+    /// Write down everything the engine is told, for `codex debug replay`; the same as setting
+    /// CODEX_JOURNAL
+    #[arg(long, value_name = "FILE")]
+    pub(crate) journal: Option<PathBuf>,
 }
 
 /// `--ask-for-approval`.
@@ -164,8 +169,36 @@ pub(crate) struct DebugArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DebugCommand {
+    /// Say what a journal holds
+    Journal(JournalArgs),
     /// The same as `codex sandbox linux`
     Landlock(SandboxCommandArgs),
+    /// Tell a journal to the engine again
+    Replay(ReplayArgs),
+}
+
+/// Says what a journal holds, without replaying it. Exit code 2 when it cannot be read to its end.
+#[derive(Args, Debug)]
+#[command(long_about)]
+pub(crate) struct JournalArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// The journal
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+/// Tells a journal to a new engine, which must answer as it did when the journal was recorded.
+/// Exit codes: 0 it did, 1 there is a difference or the engine panicked, 2 the journal cannot be
+/// read to its end.
+#[derive(Args, Debug)]
+#[command(long_about)]
+pub(crate) struct ReplayArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// The journal
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
 }
 
 #[derive(Args, Debug)]
@@ -200,4 +233,7 @@ pub(crate) struct RehearseArgs {
     /// A script instead of the embedded one
     #[arg(long, value_name = "FILE", requires = "serve")]
     pub(crate) script: Option<PathBuf>,
+    /// Write down everything the engine is told, for `codex debug replay`
+    #[arg(long, value_name = "FILE", conflicts_with = "serve")]
+    pub(crate) journal: Option<PathBuf>,
 }

@@ -17,6 +17,7 @@ pub(crate) fn run(mut args: ExecArgs, outer: SessionArgs) -> u8 {
         dangerously_bypass_approvals_and_sandbox,
         cwd,
         search,
+        journal,
     } = outer;
     args.config.after(config);
     input.images.append(&mut args.input.images);
@@ -26,6 +27,7 @@ pub(crate) fn run(mut args: ExecArgs, outer: SessionArgs) -> u8 {
     args.profile = args.profile.or(profile);
     args.sandbox = args.sandbox.or(sandbox);
     args.cwd = args.cwd.or(cwd);
+    args.journal = args.journal.or(journal);
     args.dangerously_bypass_approvals_and_sandbox |= dangerously_bypass_approvals_and_sandbox;
     codex_exec::run(args, Extra { search })
 }

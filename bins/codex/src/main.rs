@@ -1,6 +1,7 @@
 //! The `codex` binary: one command line, and a module for each sub-command.
 
 mod args;
+mod debug;
 mod exec;
 mod features;
 mod login;
@@ -12,7 +13,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use codex_exec::stderr;
 
-use crate::args::{Cli, Command, DebugCommand, FeaturesCommand, LoginCommand, SandboxPlatform};
+use crate::args::{Cli, Command, FeaturesCommand, LoginCommand, SandboxPlatform};
 
 fn main() -> ExitCode {
     // This program starts itself again to look after commands; that must come first.
@@ -21,9 +22,7 @@ fn main() -> ExitCode {
     let outer = session.config.clone();
     let code = match command {
         None => no_screen(),
-        Some(Command::Debug(debug)) => match debug.command {
-            DebugCommand::Landlock(args) => sandbox::run(args, outer),
-        },
+        Some(Command::Debug(args)) => debug::run(args, outer),
         Some(Command::Exec(args)) => exec::run(*args, session),
         Some(Command::Features(mut args)) => {
             let FeaturesCommand::List(mut config) = args.command;

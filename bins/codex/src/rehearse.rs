@@ -3,7 +3,6 @@
 use std::{
     net::{SocketAddr, ToSocketAddrs},
     path::PathBuf,
-    sync::Arc,
 };
 
 use codex_exec::{
@@ -103,7 +102,9 @@ fn rehearse(args: RehearseArgs) -> Result<u8, StartError> {
         warnings: session.warnings().chain(problem).collect(),
         last_message: None,
     };
-    let finished = headless::run(job, Arc::clone(&settings), codex_exec::seed(), executors);
+    let seed = codex_exec::seed();
+    let journal = session.journal(args.journal.as_deref(), &settings, seed)?;
+    let finished = headless::run(job, settings, seed, journal, executors);
     let outcome = match &finished.ended.outcome {
         Some(TurnOutcome::Completed { last_message: Some(text) }) => Some(Outcome::of(text)),
         _ => None,

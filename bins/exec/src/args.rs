@@ -111,6 +111,11 @@ pub struct ExecArgs {
     #[arg(short, long, global = true, value_name = "FILE")]
     pub output_last_message: Option<PathBuf>,
 
+    /// Write down everything the engine is told, for `codex debug replay`; the same as setting
+    /// CODEX_JOURNAL
+    #[arg(long, global = true, value_name = "FILE")]
+    pub journal: Option<PathBuf>,
+
     /// Print events as JSON, one per line
     #[arg(long, global = true, alias = "experimental-json")]
     pub json: bool,

@@ -3,7 +3,7 @@
 use std::{sync::Arc, thread};
 
 use codex_proto::Settings;
-use codex_smol::{Crashed, Executors, Host, HostOptions};
+use codex_smol::{Crashed, Executors, Host, HostOptions, Journal};
 
 use crate::{
     front::{Ended, Front, Job, wants},
@@ -39,10 +39,17 @@ impl Finished {
     }
 }
 
-/// Runs a job to its end on the calling thread.
+/// Runs a job to its end on the calling thread; a journal must be of the same settings and seed.
 #[must_use]
-pub fn run(job: Job, settings: Arc<Settings>, seed: [u8; 16], executors: Executors) -> Finished {
-    let (host, ops, events) = Host::new(HostOptions { settings, seed, wants }, executors);
+pub fn run(
+    job: Job,
+    settings: Arc<Settings>,
+    seed: [u8; 16],
+    journal: Option<Journal>,
+    executors: Executors,
+) -> Finished {
+    let options = HostOptions { settings, seed, wants, journal };
+    let (host, ops, events) = Host::new(options, executors);
     let shared = Shared::default();
     let front = Front::new(job, events, ops.clone(), shared.clone());
     // The smallest stack that leaves room for a deep JSON schema.

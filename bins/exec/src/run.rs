@@ -2,7 +2,7 @@
 //!
 //! Order of the checks, each with one error on standard error and exit code 1: working directory,
 //! CODEX_HOME, configuration, key, prompt and standard input, output schema, git, session to
-//! resume. Only then does a thread start.
+//! resume, journal. Only then does a thread start.
 
 use std::{
     fs::File,
@@ -112,7 +112,9 @@ fn start(mut args: ExecArgs, extra: Extra) -> Result<u8, StartError> {
         last_message: args.output_last_message.clone(),
     };
     let began = Instant::now();
-    let finished = headless::run(job, settings, seed(), executors);
+    let seed = seed();
+    let journal = session.journal(args.journal.as_deref(), &settings, seed)?;
+    let finished = headless::run(job, settings, seed, journal, executors);
     if began.elapsed() > SWEEP_AFTER {
         session.sweep();
     }

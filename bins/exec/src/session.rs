@@ -18,7 +18,7 @@ use codex_proto::{
     policy::{ApprovalPolicy, SandboxMode},
     settings::Host,
 };
-use codex_smol::{Executors, HttpExecutor};
+use codex_smol::{Executors, HttpExecutor, Journal};
 use codex_store::{
     Store, StoreConfig,
     config::{ConfigRequest, load, system_folder},
@@ -82,6 +82,9 @@ pub struct SessionRequest {
     /// Set by front ends that never ask.
     pub approval_forced: Option<ApprovalPolicy>,
 }
+
+/// Names a file for the journal, as `--journal` does.
+const JOURNAL: &str = "CODEX_JOURNAL";
 
 /// Everything that is known before an engine exists.
 #[derive(Debug)]
@@ -235,7 +238,7 @@ impl Session {
         let process = Processes::new(ProcessConfig {
             program,
             own_credentials: self.resolved.secrets.variables(),
-            parent_env: self.environment.0.clone(),
+            parent_env: self.environment.for_commands(),
             set_values: self.set_values(),
             home: self.environment.user_home().unwrap_or_else(|| PathBuf::from("/")),
             codex_home: self.home.path.clone(),
@@ -244,6 +247,20 @@ impl Session {
         });
         let files = Arc::new(Store::new(StoreConfig::default()));
         Ok(Executors { http, process: Box::new(process), files })
+    }
+
+    /// The journal that the command line or the environment asks for.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn journal(
+        &self,
+        asked: Option<&Path>,
+        settings: &Settings,
+        seed: [u8; 16],
+    ) -> Result<Option<Journal>, StartError> {
+        let path = asked.or_else(|| self.environment.get(JOURNAL).map(Path::new));
+        Ok(path.map(|path| Journal::create(path, settings, seed)).transpose()?)
     }
 
     /// The values of the variables that `shell_environment_policy.set` gives to commands.
@@ -359,6 +376,13 @@ impl Environment {
     pub fn text(&self, name: &str) -> Option<String> {
         let value = self.get(name)?.to_str()?;
         (!value.trim().is_empty()).then(|| value.to_owned())
+    }
+
+    /// What commands may inherit. A command that is this program again must not write to the same
+    /// journal.
+    #[must_use]
+    pub fn for_commands(&self) -> Vec<(OsString, OsString)> {
+        self.0.iter().filter(|(name, _)| name != JOURNAL).cloned().collect()
     }
 
     /// All of them.
