@@ -137,8 +137,12 @@ impl Recorder {
 
     /// Writes the last line.
     pub fn end(&mut self) {
-        let end = End { inputs: self.inputs, recorded: self.recorded };
-        journal::write_end(&end, &mut self.lines);
+        self.end_after(self.inputs);
+    }
+
+    /// Writes the last line of a run that had more inputs than this recorder saw.
+    pub(super) fn end_after(&mut self, inputs: u64) {
+        journal::write_end(&End { inputs, recorded: self.recorded }, &mut self.lines);
     }
 
     /// The lines since the last time; whole ones when called between inputs.

@@ -74,7 +74,7 @@ fn run() -> Vec<(Now, Input)> {
     }
 }
 
-fn journal() -> String {
+pub(super) fn journal() -> String {
     String::from_utf8(record(&settings(), SEED, "0.1.0", &run()).unwrap()).unwrap()
 }
 
