@@ -169,7 +169,7 @@ pub(crate) struct DebugArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DebugCommand {
-    /// Say what a journal holds
+    /// Say what a journal holds, or make one that can be shown
     Journal(JournalArgs),
     /// The same as `codex sandbox linux`
     Landlock(SandboxCommandArgs),
@@ -177,7 +177,9 @@ pub(crate) enum DebugCommand {
     Replay(ReplayArgs),
 }
 
-/// Says what a journal holds, without replaying it. Exit code 2 when it cannot be read to its end.
+/// Says what a journal holds, without replaying it; or, with --scrub, writes one with the same inputs,
+/// lengths and structure and without private words. Exit code 2 when the journal cannot be read to
+/// its end.
 #[derive(Args, Debug)]
 #[command(long_about)]
 pub(crate) struct JournalArgs {
@@ -186,6 +188,12 @@ pub(crate) struct JournalArgs {
     /// The journal
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+    /// Replace every private word, and write the hashes anew
+    #[arg(long, requires = "output")]
+    pub(crate) scrub: bool,
+    /// Where the new journal goes; a file that does not exist yet
+    #[arg(short, long, value_name = "FILE", requires = "scrub")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 /// Tells a journal to a new engine, which must answer as it did when the journal was recorded.

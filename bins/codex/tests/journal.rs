@@ -71,6 +71,41 @@ fn no_value_of_a_variable_is_in_a_journal_unless_a_command_prints_it() {
 }
 
 #[test]
+fn a_scrubbed_journal_replays_alike_and_holds_no_private_word() {
+    let world = World::new(&WORK.replace("made.txt", "Xylophone.txt").replace("zwei", "quokka"));
+    let ran = world.run(&["exec", "-s", "workspace-write", "--journal", "first", "MARKER-set go"]);
+    assert_eq!(ran.code(), Some(0), "{}", ran.stderr);
+    let mut resume = world.command(&["exec", "resume", "--last", "More, Wombat!"]);
+    let ran = world::finish(resume.env("CODEX_JOURNAL", "second").spawn().unwrap());
+    assert_eq!(ran.code(), Some(0), "{}", ran.stderr);
+    for name in ["first", "second"] {
+        let new = format!("{name}.scrubbed");
+        let scrub = ["debug", "journal", name, "--scrub", "-o", &new];
+        let ran = world.run(&scrub);
+        let (count, _) = same(&replay(&world, Path::new(name)));
+        let want = format!("{count} inputs; the engine does the same kinds of things at each\n");
+        assert_eq!((ran.code(), ran.stdout), (Some(0), want));
+        assert_eq!(ran.stderr, "Look through it before you show it to others.\n");
+        assert_eq!(same(&replay(&world, Path::new(&new))).0, count);
+        let path = world.project().join(&new);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let old = fs::read_to_string(world.project().join(name)).unwrap();
+        let text = fs::read_to_string(path).unwrap();
+        assert_eq!(text.len(), old.len());
+        let home = world.project();
+        let folder = home.iter().rev().nth(1).unwrap().to_str().unwrap();
+        for word in ["MARKER", "Xylophone", "quokka", folder] {
+            assert!(old.contains(word), "{name}: {word}");
+            assert!(!text.contains(word), "{name}: {word}");
+        }
+        assert!(!text.contains("Wombat"));
+        let again = world.run(&scrub);
+        assert_eq!(again.code(), Some(1), "an existing file is not replaced");
+        assert!(again.stderr.contains("File exists"), "{}", again.stderr);
+    }
+}
+
+#[test]
 fn a_rehearsal_replays_to_the_same_hash() {
     let world = World::without_server();
     let ran = world.run(&["rehearse", "--dir", "fresh", "--journal", "j"]);

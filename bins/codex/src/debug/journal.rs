@@ -1,8 +1,15 @@
-//! `codex debug journal`: what a journal holds.
+//! `codex debug journal`: what a journal holds, and one that can be shown.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    fs::OpenOptions,
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+};
 
-use codex_engine::journal::{JournalErrorKind, Reader};
+use codex_engine::journal::{JournalErrorKind, Reader, Scrubbed, scrub};
+use codex_exec::stderr;
 use codex_proto::{Input, Now, Op, Reply};
 
 use super::{EXIT_UNUSABLE, print, read, tell};
@@ -11,6 +18,9 @@ use crate::args::JournalArgs;
 /// Runs the sub-command.
 pub(super) fn run(args: &JournalArgs) -> u8 {
     let Some(text) = read(&args.file) else { return EXIT_UNUSABLE };
+    if let Some(output) = &args.output {
+        return scrub_into(&args.file, &text, output);
+    }
     let reader = match Reader::open(&text) {
         Ok(reader) => reader,
         Err(error) => {
@@ -45,6 +55,46 @@ pub(super) fn run(args: &JournalArgs) -> u8 {
             EXIT_UNUSABLE
         }
     }
+}
+
+fn scrub_into(file: &Path, text: &[u8], output: &Path) -> u8 {
+    let scrubbed = match scrub(text) {
+        Ok(scrubbed) => scrubbed,
+        Err(error) => {
+            tell(file, &error);
+            return EXIT_UNUSABLE;
+        }
+    };
+    if let Err(error) = write_new(output, &scrubbed.journal) {
+        stderr::line(&format!("Error: cannot write {}: {error}", output.display()));
+        return 1;
+    }
+    let Scrubbed { inputs, reshaped, differs_from, end, journal: _ } = scrubbed;
+    if let Some(n) = differs_from {
+        stderr::line(&format!(
+            "warning: this version answers input {n} otherwise than the journal says; the new one \
+             holds what this version answers"
+        ));
+    }
+    if let Some(end) = end {
+        stderr::line(&format!("warning: {end}; the new one ends there too"));
+    }
+    let shape = match reshaped.first() {
+        None => "the engine does the same kinds of things at each".to_owned(),
+        Some(n) => format!(
+            "the engine does other kinds of things at {} of them, first at input {n}",
+            reshaped.len()
+        ),
+    };
+    print(&format!("{inputs} inputs; {shape}"));
+    stderr::line("Look through it before you show it to others.");
+    0
+}
+
+/// Writes a file that must not exist, for its owner alone.
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)
 }
 
 struct Summary {
