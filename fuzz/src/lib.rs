@@ -3,6 +3,7 @@
 pub mod check;
 pub mod fake;
 pub mod fault;
+pub mod mutation;
 pub mod world;
 
 pub use world::World;

@@ -1,0 +1,262 @@
+//! Small wrong changes to the engine, each of which some test must notice. The binary `mutants`
+//! makes them one at a time on a copy of the tree.
+
+/// One change.
+#[derive(Clone, Copy, Debug)]
+pub struct Mutation {
+    /// What it breaks, in a few words; also its name on the command line.
+    pub name: &'static str,
+    /// Relative to the root of the repository.
+    pub file: &'static str,
+    /// Stands in the file exactly once.
+    pub old: &'static str,
+    /// What stands there instead.
+    pub new: &'static str,
+    /// A part of the name of a test or checker that must be among those that fail.
+    pub killed_by: &'static str,
+}
+
+impl Mutation {
+    /// The file with the change.
+    ///
+    /// # Errors
+    /// When the old text is not in the file exactly once: the engine has moved on.
+    pub fn apply(&self, text: &str) -> Result<String, String> {
+        match text.matches(self.old).count() {
+            1 => Ok(text.replacen(self.old, self.new, 1)),
+            count => Err(format!(
+                "`{}`: the old text stands {count} times in {}, not once",
+                self.name, self.file
+            )),
+        }
+    }
+}
+
+const BOARD: &str = "codex-engine/src/tool/board.rs";
+const COMMAND: &str = "codex-engine/src/tool/command.rs";
+const ENGINE: &str = "codex-engine/src/engine.rs";
+const LOG: &str = "codex-engine/src/rollout/log.rs";
+const MACHINE: &str = "codex-engine/src/machine.rs";
+const QUEUE: &str = "codex-engine/src/thread/queue.rs";
+const SHARED: &str = "codex-engine/src/thread/shared.rs";
+const STREAM: &str = "codex-engine/src/model/stream.rs";
+const TURN: &str = "codex-engine/src/turn/mod.rs";
+
+/// Every mutation, by what it breaks.
+pub const ALL: &[Mutation] = &[
+    // Effects and replies.
+    Mutation {
+        name: "a cancelled effect goes on",
+        file: MACHINE,
+        old: "if self.out.abandon(id) {\n            self.tell(EffectKind::Cancel(id));",
+        new: "if self.out.abandon(id) {",
+        killed_by: "",
+    },
+    Mutation {
+        name: "replies after a cancel are delivered",
+        file: MACHINE,
+        old: "*owner = Owner::Abandoned;\n            live",
+        new: "live",
+        killed_by: "",
+    },
+    Mutation {
+        name: "an effect id is used twice",
+        file: MACHINE,
+        old: "self.last_id += 1;",
+        new: "self.last_id |= 1;",
+        killed_by: "ledger",
+    },
+    Mutation {
+        name: "a response that was let go is never cut",
+        file: MACHINE,
+        old: "if self.out.abandon(id) {\n            self.out.lingering.push((id, self.now.mono.after_ms(ms)));",
+        new: "if self.out.abandon(id) {\n            let _ = ms;",
+        killed_by: "",
+    },
+    Mutation {
+        name: "a stopped thread leaves its effects running",
+        file: ENGINE,
+        old: "        self.threads[slot as usize] = None;\n        self.out.abandon_thread(slot);",
+        new: "        self.threads[slot as usize] = None;",
+        killed_by: "",
+    },
+    Mutation {
+        name: "the engine remembers another run",
+        file: MACHINE,
+        old: "self.last_id += 1;",
+        new: "{ static RUNS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0); self.last_id = 1 + RUNS.fetch_add(1, std::sync::atomic::Ordering::Relaxed); }",
+        killed_by: "replay",
+    },
+    // The stream and its repetition.
+    Mutation {
+        name: "an interrupt does not cancel the request",
+        file: STREAM,
+        old: "self.items.close(cx);\n        cx.cancel(self.effect);",
+        new: "self.items.close(cx);",
+        killed_by: "",
+    },
+    Mutation {
+        name: "a silent model is waited for without end",
+        file: TURN,
+        old: "State::Sampling(stream) => Some(stream.deadline()),",
+        new: "State::Sampling(_) => None,",
+        killed_by: "",
+    },
+    Mutation {
+        name: "a repeated attempt keeps what the broken one said",
+        file: TURN,
+        old: "            stream.items.discard(cx);\n",
+        new: "            stream.items.commit(cx);\n",
+        killed_by: "event grammar",
+    },
+    Mutation {
+        name: "attempts without a limit",
+        file: TURN,
+        old: "if attempt > limit || !in_time {",
+        new: "if limit == 0 || !in_time {",
+        killed_by: "limits",
+    },
+    Mutation {
+        name: "a repetition does not wait for running tools",
+        file: TURN,
+        old: "State::Backoff { until: None } if board_done => {",
+        new: "State::Backoff { until: None } => {",
+        killed_by: "",
+    },
+    Mutation {
+        name: "attempts are counted across requests",
+        file: TURN,
+        old: "                self.attempts = Attempts::default();\n",
+        new: "",
+        killed_by: "",
+    },
+    Mutation {
+        name: "usage is counted twice",
+        file: TURN,
+        old: "shared.usage.add(&last);",
+        new: "shared.usage.add(&last);\n        shared.usage.add(&last);",
+        killed_by: "",
+    },
+    // Tools.
+    Mutation {
+        name: "a tool starts before its line is written",
+        file: BOARD,
+        old: "if self.interrupted || !shared.log.is_settled(*ticket) {",
+        new: "let _ = ticket;\n        if self.interrupted {",
+        killed_by: "order",
+    },
+    Mutation {
+        name: "a patch runs beside a command",
+        file: BOARD,
+        old: "            earlier.next().is_some()\n",
+        new: "            earlier.next().is_some_and(|run| !run.is_parallel())\n",
+        killed_by: "",
+    },
+    Mutation {
+        name: "outputs in reverse order",
+        file: BOARD,
+        old: "self.runs.drain(..).map(take).collect()",
+        new: "self.runs.drain(..).rev().map(take).collect()",
+        killed_by: "history",
+    },
+    Mutation {
+        name: "a repeated call runs again",
+        file: TURN,
+        old: "if shared.calls.contains(&call.call_id)",
+        new: "if call.call_id.is_empty()",
+        killed_by: "history",
+    },
+    Mutation {
+        name: "commands of an interrupted turn live on",
+        file: BOARD,
+        old: "                command.terminate(cx);\n",
+        new: "                let _ = command;\n",
+        killed_by: "",
+    },
+    Mutation {
+        name: "a command that ignores SIGTERM is never killed",
+        file: COMMAND,
+        old: "self.kill_at = Some(cx.now.mono.after_ms(KILL_GRACE_MS));",
+        new: "",
+        killed_by: "",
+    },
+    Mutation {
+        name: "a command runs outside of the sandbox",
+        file: COMMAND,
+        old: "sandbox: cx.settings.sandbox.clone(),",
+        new: "sandbox: codex_proto::policy::SandboxPolicy::DangerFullAccess,",
+        killed_by: "order",
+    },
+    Mutation {
+        name: "a command ends twice for observers",
+        file: COMMAND,
+        old: "        self.state = State::Ended(ended);\n",
+        new: "        cx.emit(Event::ItemCompleted { thread: cx.thread, item: TurnItem { id: self.item, body: ItemBody::Command(self.shown.clone()) } });\n        self.state = State::Ended(ended);\n",
+        killed_by: "event grammar",
+    },
+    // Prompts.
+    Mutation {
+        name: "queued prompts vanish on interrupt",
+        file: TURN,
+        old: "            cx.emit(Event::PromptsReturned { thread: cx.thread, prompts });\n",
+        new: "            drop(prompts);\n",
+        killed_by: "prompts",
+    },
+    Mutation {
+        name: "a follow-up joins the running turn",
+        file: QUEUE,
+        old: "let at = self.entries.iter().position(|entry| entry.prompt.delivery == Delivery::Steer)?;",
+        new: "let at = (!self.entries.is_empty()).then_some(0)?;",
+        killed_by: "",
+    },
+    Mutation {
+        name: "the queue of prompts has no end",
+        file: QUEUE,
+        old: "if self.entries.len() >= PROMPTS_QUEUED_MAX {",
+        new: "if self.entries.len() >= usize::MAX {",
+        killed_by: "",
+    },
+    Mutation {
+        name: "a late image is waited for without end",
+        file: QUEUE,
+        old: "Some((loading.map(|entry| entry.until).min()?, \"read images\"))",
+        new: "loading.map(|entry| entry.until).min().filter(|_| false).map(|at| (at, \"read images\"))",
+        killed_by: "",
+    },
+    // The rollout.
+    Mutation {
+        name: "a turn ends before its last line is written",
+        file: TURN,
+        old: "State::Ending { outcome, ticket, .. } if shared.log.is_settled(*ticket) => {",
+        new: "State::Ending { outcome, .. } => {",
+        killed_by: "order",
+    },
+    Mutation {
+        name: "an item is missing in the rollout",
+        file: SHARED,
+        old: "        self.log.record_item(cx.now.wall, &item);\n",
+        new: "        if !matches!(item.kind(), ResponseKind::Output { .. }) {\n            self.log.record_item(cx.now.wall, &item);\n        }\n",
+        killed_by: "rollout",
+    },
+    Mutation {
+        name: "lines that the disk refused are dropped",
+        file: LOG,
+        old: "            self.unsaved = writing.bytes;\n",
+        new: "            drop(writing.bytes);\n",
+        killed_by: "rollout",
+    },
+    Mutation {
+        name: "two writes to one rollout at once",
+        file: LOG,
+        old: "if self.writing.is_none() && !self.pending.is_empty() {",
+        new: "if !self.pending.is_empty() {",
+        killed_by: "",
+    },
+    Mutation {
+        name: "a thread stops without its last lines",
+        file: "codex-engine/src/thread/mod.rs",
+        old: "        shared.log.flush_unsaved(cx);\n",
+        new: "",
+        killed_by: "",
+    },
+];
