@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::dice::Dice;
+
 /// Probabilities, each 0 to 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Swarm {
@@ -32,7 +34,7 @@ pub struct Swarm {
 impl Swarm {
     /// Draws a swarm: each fault is off in half of the runs, so that single faults are seen alone.
     #[must_use]
-    pub fn draw(rng: &mut fastrand::Rng) -> Self {
+    pub fn draw(rng: &mut Dice) -> Self {
         let mut one = |most: f64| if rng.bool() { 0.0 } else { rng.f64() * most };
         Self {
             connect: one(0.3),

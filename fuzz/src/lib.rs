@@ -1,6 +1,7 @@
 //! The simulated world. See `docs/testing.md`.
 
 pub mod check;
+pub mod dice;
 pub mod fake;
 pub mod fault;
 pub mod mutation;

@@ -16,6 +16,7 @@ use codex_proto::{
 
 use crate::{
     check::{self, Check, Checks},
+    dice::Dice,
     fake::{files::Files, model::Model, shell, user::User},
     fault::Swarm,
 };
@@ -49,7 +50,7 @@ pub struct World {
     pub turns_ended: usize,
     /// Whether inputs and outputs are printed.
     pub trace: bool,
-    rng: fastrand::Rng,
+    rng: Dice,
     model: Model,
     user: User,
     checks: Checks,
@@ -92,8 +93,17 @@ impl std::fmt::Display for Failure {
 impl World {
     /// A world from a seed.
     #[must_use]
-    pub fn new(seed: u64) -> Self {
-        let mut rng = fastrand::Rng::with_seed(seed);
+    pub fn from_seed(seed: u64) -> Self {
+        Self::draw(seed, Dice::from_seed(seed))
+    }
+
+    /// A world from a fuzzer's bytes: they decide what happens while there are any.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        Self::draw(0, Dice::from_bytes(bytes))
+    }
+
+    fn draw(seed: u64, mut rng: Dice) -> Self {
         let swarm = Swarm::draw(&mut rng);
         let mut settings = Settings::sample("/w".into());
         settings.model = Some("gpt-5.5".into());
@@ -106,7 +116,7 @@ impl World {
 
     /// A world from its parts.
     #[must_use]
-    pub fn with(seed: u64, settings: Settings, swarm: Swarm, mut rng: fastrand::Rng) -> Self {
+    pub fn with(seed: u64, settings: Settings, swarm: Swarm, mut rng: Dice) -> Self {
         let settings = Arc::new(settings);
         let mut engine_seed = [0; 16];
         rng.fill(&mut engine_seed);
@@ -140,7 +150,7 @@ impl World {
     /// # Errors
     /// The first claim that does not hold.
     pub fn run(seed: u64, steps: usize) -> Result<Self, Failure> {
-        let mut world = Self::new(seed);
+        let mut world = Self::from_seed(seed);
         let result = world.run_phases(steps);
         match result {
             Ok(()) => Ok(world),
@@ -154,7 +164,11 @@ impl World {
     /// The first claim that does not hold.
     pub fn run_phases(&mut self, steps: usize) -> Result<(), String> {
         self.op(Op::StartThread)?;
+        let has_bytes = self.rng.has_bytes();
         for _ in 0..steps {
+            if has_bytes && !self.rng.has_bytes() {
+                break;
+            }
             if let Some(thread) = self.thread
                 && self.rng.u8(0..40) == 0
             {

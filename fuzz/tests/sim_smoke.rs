@@ -35,7 +35,7 @@ fn trace_one_seed_when_asked() {
     if seed == 0 {
         return;
     }
-    let mut world = World::new(seed);
+    let mut world = World::from_seed(seed);
     world.trace = true;
     println!("{}", world.swarm);
     if let Err(claim) = world.run_phases(400) {

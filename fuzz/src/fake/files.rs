@@ -8,7 +8,7 @@ use codex_proto::{
 };
 
 use super::Replies;
-use crate::fault::Swarm;
+use crate::{dice::Dice, fault::Swarm};
 
 /// The disk.
 #[derive(Clone, Debug)]
@@ -32,12 +32,7 @@ impl Default for Files {
 impl Files {
     /// Carries out an effect; the caller delivers the replies. `None` for effects that are not
     /// about files.
-    pub fn on(
-        &mut self,
-        kind: &EffectKind,
-        swarm: &Swarm,
-        rng: &mut fastrand::Rng,
-    ) -> Option<Replies> {
+    pub fn on(&mut self, kind: &EffectKind, swarm: &Swarm, rng: &mut Dice) -> Option<Replies> {
         let delay = if rng.f64() < swarm.slow { rng.u64(0..3_000) } else { rng.u64(0..10) };
         let failed = |kind, text: &str| Reply::Failed(HostError::new(kind, text));
         let replies = match kind {
@@ -103,7 +98,7 @@ impl Files {
         Some(replies)
     }
 
-    fn patch(&mut self, patch: &FilePatch, swarm: &Swarm, rng: &mut fastrand::Rng) -> Reply {
+    fn patch(&mut self, patch: &FilePatch, swarm: &Swarm, rng: &mut Dice) -> Reply {
         if rng.f64() < swarm.stale
             && let Some(file) = patch.files.first()
         {

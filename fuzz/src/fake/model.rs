@@ -7,7 +7,7 @@ use codex_proto::{
 use serde_json::{Value, json};
 
 use super::Replies;
-use crate::fault::Swarm;
+use crate::{dice::Dice, fault::Swarm};
 
 /// Makes up answers. Its only memory is a counter, so that call ids differ.
 #[derive(Clone, Debug, Default)]
@@ -17,9 +17,9 @@ pub struct Model {
 
 impl Model {
     /// Answers a request. A stalled stream has no terminal reply.
-    pub fn on(&mut self, request: &HttpRequest, swarm: &Swarm, rng: &mut fastrand::Rng) -> Replies {
+    pub fn on(&mut self, request: &HttpRequest, swarm: &Swarm, rng: &mut Dice) -> Replies {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-        let delay = |rng: &mut fastrand::Rng| {
+        let delay = |rng: &mut Dice| {
             if rng.f64() < swarm.slow { rng.u64(100..20_000) } else { rng.u64(0..30) }
         };
         let mut replies = Vec::new();
@@ -82,7 +82,7 @@ impl Model {
         replies
     }
 
-    fn refuse(&mut self, replies: &mut Replies, rng: &mut fastrand::Rng) {
+    fn refuse(&mut self, replies: &mut Replies, rng: &mut Dice) {
         let status = *rng.choice(&[400, 401, 404, 408, 429, 429, 500, 502, 503]).unwrap_or(&500);
         let mut headers = Vec::new();
         if rng.bool() {
@@ -107,7 +107,7 @@ impl Model {
     }
 
     /// A whole stream: items, and one of the ends there are.
-    fn stream(&mut self, body: &Value, rng: &mut fastrand::Rng) -> Vec<u8> {
+    fn stream(&mut self, body: &Value, rng: &mut Dice) -> Vec<u8> {
         let mut events = vec![json!({ "type": "response.created", "response": {} })];
         let input = body["input"].as_array().cloned().unwrap_or_default();
         let is_prompt = |item: &Value| item["role"] == "user";
@@ -148,7 +148,7 @@ impl Model {
     }
 
     /// A call of any tool, well formed or not.
-    fn call(&mut self, input: &[Value], rng: &mut fastrand::Rng) -> Value {
+    fn call(&mut self, input: &[Value], rng: &mut Dice) -> Value {
         self.calls += 1;
         let call_id = format!("call_{}", self.calls);
         let function = |name: &str, args: Value| {
@@ -207,7 +207,7 @@ fn session_in(input: &[Value]) -> Option<u64> {
     })
 }
 
-fn push_message(events: &mut Vec<Value>, rng: &mut fastrand::Rng) {
+fn push_message(events: &mut Vec<Value>, rng: &mut Dice) {
     let words = ["Looking", " at", " it", ".\n", " é", "😀", ""];
     let text: Vec<&str> =
         (0..rng.usize(0..6)).filter_map(|_| rng.choice(&words).copied()).collect();
@@ -225,7 +225,7 @@ fn push_message(events: &mut Vec<Value>, rng: &mut fastrand::Rng) {
     events.push(json!({ "type": "response.output_item.done", "item": item(&text.concat()) }));
 }
 
-fn push_reasoning(events: &mut Vec<Value>, rng: &mut fastrand::Rng) {
+fn push_reasoning(events: &mut Vec<Value>, rng: &mut Dice) {
     let item = |summary: Value| json!({ "type": "reasoning", "id": "rs", "summary": summary, "encrypted_content": "E" });
     if rng.bool() {
         events.push(json!({ "type": "response.output_item.added", "item": item(json!([])) }));
@@ -240,7 +240,7 @@ fn push_reasoning(events: &mut Vec<Value>, rng: &mut fastrand::Rng) {
     events.push(json!({ "type": "response.output_item.done", "item": item(json!([part, part])) }));
 }
 
-fn push_item(events: &mut Vec<Value>, item: Value, rng: &mut fastrand::Rng) {
+fn push_item(events: &mut Vec<Value>, item: Value, rng: &mut Dice) {
     if rng.bool() {
         events.push(json!({ "type": "response.output_item.added", "item": item }));
     }
@@ -248,7 +248,7 @@ fn push_item(events: &mut Vec<Value>, item: Value, rng: &mut fastrand::Rng) {
 }
 
 /// What a broken middle box does to a stream.
-fn garble(bytes: &mut Vec<u8>, rng: &mut fastrand::Rng) {
+fn garble(bytes: &mut Vec<u8>, rng: &mut Dice) {
     if bytes.is_empty() {
         return;
     }

@@ -8,15 +8,15 @@ use codex_proto::{
 };
 
 use super::Replies;
-use crate::fault::Swarm;
+use crate::{dice::Dice, fault::Swarm};
 
 /// Answers a spawn. A command that hangs has no terminal reply until it is killed.
-pub fn on_spawn(spawn: &Spawn, swarm: &Swarm, rng: &mut fastrand::Rng) -> Replies {
+pub fn on_spawn(spawn: &Spawn, swarm: &Swarm, rng: &mut Dice) -> Replies {
     if rng.f64() < swarm.spawn {
         let error = HostError::new(HostErrorKind::Spawn, "no such program");
         return vec![(rng.u64(0..20), Reply::Failed(error))];
     }
-    let delay = |rng: &mut fastrand::Rng| {
+    let delay = |rng: &mut Dice| {
         if rng.f64() < swarm.slow { rng.u64(0..20_000) } else { rng.u64(0..60) }
     };
     let mut replies = vec![(rng.u64(0..5), Reply::Opened)];
@@ -43,7 +43,7 @@ pub fn on_spawn(spawn: &Spawn, swarm: &Swarm, rng: &mut fastrand::Rng) -> Replie
 }
 
 /// What a signal does to a running command: its end, or nothing.
-pub fn on_signal(signal: Signal, rng: &mut fastrand::Rng) -> Option<(u64, Reply)> {
+pub fn on_signal(signal: Signal, rng: &mut Dice) -> Option<(u64, Reply)> {
     let code = match signal {
         Signal::Kill => 137,
         Signal::Terminate if rng.bool() => 143,

@@ -5,6 +5,8 @@ use codex_proto::{
     op::{Delivery, Prompt, PromptPart},
 };
 
+use crate::dice::Dice;
+
 /// Makes up ops. Every prompt says something else, so that it can be followed.
 #[derive(Clone, Debug, Default)]
 pub struct User {
@@ -13,7 +15,7 @@ pub struct User {
 
 impl User {
     /// The next thing the user does.
-    pub fn act(&mut self, thread: ThreadId, rng: &mut fastrand::Rng) -> Op {
+    pub fn act(&mut self, thread: ThreadId, rng: &mut Dice) -> Op {
         match rng.u8(0..10) {
             0 | 1 => Op::Interrupt { thread },
             2 => self.prompt(thread, Delivery::FollowUp, rng.bool()),
