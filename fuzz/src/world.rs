@@ -11,11 +11,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use codex_engine::Engine;
 use codex_proto::{
     Effect, EffectId, EffectKind, Event, HostError, HostErrorKind, Input, Mono, Now, Op, OpId,
-    Output, Reply, Settings, ThreadId, Wall, effect::LaneKind, op::Delivery,
+    Output, Reply, Settings, ThreadId, Wall, effect::LaneKind, journal::Hash64, op::Delivery,
 };
 
 use crate::{
-    check::{self, Check, Checks},
+    check::{self, Check, Checks, output_bytes},
     dice::Dice,
     fake::{files::Files, model::Model, shell, user::User},
     fault::Swarm,
@@ -44,8 +44,10 @@ pub struct World {
     pub stopped: bool,
     /// Everything fed so far, for replay.
     pub inputs: Vec<(Now, Input)>,
-    /// Everything that came out, for replay.
-    pub outputs: Vec<Output>,
+    /// After each input, of everything that came out so far.
+    pub hashes: Vec<Hash64>,
+    /// The body of the last request.
+    pub told: Vec<u8>,
     /// Turns that ended.
     pub turns_ended: usize,
     /// Whether inputs and outputs are printed.
@@ -61,6 +63,8 @@ pub struct World {
     lanes: BTreeMap<(LaneKind, ThreadId), Mono>,
     next: u64,
     next_op: u64,
+    /// The outputs of one input, as bytes.
+    scratch: Vec<u8>,
 }
 
 struct Live {
@@ -131,7 +135,9 @@ impl World {
             thread: None,
             stopped: false,
             inputs: Vec::new(),
-            outputs: Vec::new(),
+            hashes: Vec::new(),
+            told: Vec::new(),
+            scratch: Vec::new(),
             turns_ended: 0,
             trace: false,
             rng,
@@ -163,6 +169,15 @@ impl World {
     /// # Errors
     /// The first claim that does not hold.
     pub fn run_phases(&mut self, steps: usize) -> Result<(), String> {
+        self.live(steps)?;
+        self.at_end()
+    }
+
+    /// Both phases, without the claims about the run as a whole.
+    ///
+    /// # Errors
+    /// The first claim that does not hold.
+    pub fn live(&mut self, steps: usize) -> Result<(), String> {
         self.op(Op::StartThread)?;
         let has_bytes = self.rng.has_bytes();
         for _ in 0..steps {
@@ -224,6 +239,14 @@ impl World {
         if self.engine.stale_replies() != 0 {
             return Err(format!("{} replies were unexpected", self.engine.stale_replies()));
         }
+        Ok(())
+    }
+
+    /// The claims about the run as a whole.
+    ///
+    /// # Errors
+    /// The first that does not hold.
+    pub fn at_end(&self) -> Result<(), String> {
         self.checks.at_end(self)
     }
 
@@ -293,16 +316,22 @@ impl World {
         self.checks.on_input(&input)?;
         self.inputs.push((self.now, input.clone()));
         let outputs: Vec<Output> = self.engine.handle(self.now, input).collect();
+        self.scratch.clear();
+        for output in &outputs {
+            output_bytes(output, &mut self.scratch);
+        }
+        let before = self.hashes.last().copied().unwrap_or_default();
+        self.hashes.push(before.then(&self.scratch));
+        self.checks.on_bytes(&self.scratch)?;
         for output in outputs {
             if self.trace {
                 println!("          < {:.300}", format!("{output:?}"));
             }
             self.checks.on_output(&output)?;
-            match &output {
-                Output::Event(event) => self.observe(event),
+            match output {
+                Output::Event(event) => self.observe(&event),
                 Output::Effect(effect) => self.execute(effect),
             }
-            self.outputs.push(output);
         }
         Ok(())
     }
@@ -316,10 +345,15 @@ impl World {
         }
     }
 
-    fn execute(&mut self, effect: &Effect) {
+    fn execute(&mut self, effect: Effect) {
+        let Effect { id, mut kind } = effect;
         let rng = &mut self.rng;
-        let replies = match &effect.kind {
-            EffectKind::Http(request) => self.model.on(request, &self.swarm, rng),
+        let replies = match &mut kind {
+            EffectKind::Http(request) => {
+                let replies = self.model.on(request, &self.swarm, rng);
+                self.told = std::mem::take(&mut request.body);
+                replies
+            }
             EffectKind::Spawn(spawn) => shell::on_spawn(spawn, &self.swarm, rng),
             EffectKind::Cancel(id) => return self.cancel(*id),
             EffectKind::Flush(id) => return self.flush(*id),
@@ -332,17 +366,18 @@ impl World {
             EffectKind::Stdin { .. } => return,
             other => self.files.on(other, &self.swarm, rng).unwrap_or_default(),
         };
+        let lane = kind.lane();
         let mut at = self.now.mono;
-        if let Some(lane) = effect.kind.lane() {
+        if let Some(lane) = lane {
             let last = self.lanes.entry(lane).or_default();
             at = at.max(*last);
         }
-        self.live.insert(effect.id, Live { kind: effect.kind.clone(), opened: false });
+        self.live.insert(id, Live { kind, opened: false });
         for (delay, reply) in replies {
             at = at.after_ms(delay);
-            self.schedule(effect.id, at, reply);
+            self.schedule(id, at, reply);
         }
-        if let Some(lane) = effect.kind.lane() {
+        if let Some(lane) = lane {
             self.lanes.insert(lane, at);
         }
     }

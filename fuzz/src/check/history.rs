@@ -2,20 +2,25 @@
 //! its call; and the request begins with the bytes of the one before, all else being equal, unless
 //! an event said why not.
 
+use std::ops::Range;
+
 use codex_proto::{EffectKind, Event, Output};
+use memchr::memmem;
 use serde_json::Value;
 
 use super::Check;
 
+/// What goes before the items of a body, and what follows them.
+const INPUT: &[u8] = b",\"input\":[";
+const AFTER_INPUT: &[u8] = b"],\"tools\":[";
+
 #[derive(Default)]
 pub(super) struct History {
-    before: Option<Parts>,
+    /// The body of the request before, and where its items are.
+    before: Vec<u8>,
+    items: Range<usize>,
+    calls: Calls,
     reset: bool,
-}
-
-struct Parts {
-    frame: (Vec<u8>, Vec<u8>),
-    items: Vec<u8>,
 }
 
 impl Check for History {
@@ -24,9 +29,7 @@ impl Check for History {
             Output::Event(Event::PromptCacheReset { .. }) => self.reset = true,
             Output::Effect(effect) => {
                 if let EffectKind::Http(request) = &effect.kind {
-                    let parts = well_formed(&request.body)?;
-                    self.compare(&parts)?;
-                    self.before = Some(parts);
+                    self.request(&request.body)?;
                 }
             }
             Output::Event(_) => {}
@@ -36,53 +39,70 @@ impl Check for History {
 }
 
 impl History {
-    fn compare(&mut self, parts: &Parts) -> Result<(), String> {
-        let Some(before) = &self.before else { return Ok(()) };
-        if std::mem::take(&mut self.reset) {
-            return Ok(());
+    fn request(&mut self, body: &[u8]) -> Result<(), String> {
+        let from = memmem::find(body, INPUT).ok_or("no input")? + INPUT.len();
+        let to = memmem::rfind(body, AFTER_INPUT).ok_or("no tools after the input")?;
+        let items = body.get(from..to).ok_or("no items")?;
+        let known = &self.before[self.items.clone()];
+        let mut new = items;
+        if self.before.is_empty() || std::mem::take(&mut self.reset) {
+            self.calls = Calls::default();
+        } else {
+            let frame = (&self.before[..self.items.start], &self.before[self.items.end..]);
+            if frame != (&body[..from], &body[to..]) {
+                return Err("a field other than input changed".into());
+            }
+            new = items
+                .strip_prefix(known)
+                .ok_or("the input does not begin with the input of the request before")?;
         }
-        if before.frame != parts.frame {
-            return Err("a field other than input changed".into());
-        }
-        if !parts.items.starts_with(&before.items) {
-            return Err("the input does not begin with the input of the request before".into());
-        }
+        // Only what is new is read again: the rest is known to be well formed.
+        let new = new.strip_prefix(b",").unwrap_or(new);
+        let new: Vec<Value> = serde_json::from_slice(&[b"[", new, b"]"].concat())
+            .map_err(|error| error.to_string())?;
+        new.iter().try_for_each(|item| self.calls.item(item))?;
+        self.calls.all_have_outputs()?;
+        self.before.clear();
+        self.before.extend_from_slice(body);
+        self.items = from..to;
         Ok(())
     }
 }
 
-/// Splits a body around its items, and checks calls against outputs.
-fn well_formed(body: &[u8]) -> Result<Parts, String> {
-    let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
-    let from = text.find(",\"input\":[").ok_or("no input")? + ",\"input\":[".len();
-    let to = text.rfind("],\"tools\":[").ok_or("no tools after the input")?;
-    let value: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    check_calls(value["input"].as_array().ok_or("input is no array")?)?;
-    Ok(Parts {
-        frame: (body[..from].to_vec(), body[to..].to_vec()),
-        items: body[from..to].to_vec(),
-    })
+/// The calls and the outputs of a conversation, in order.
+#[derive(Default)]
+struct Calls {
+    calls: Vec<String>,
+    outputs: Vec<String>,
+}
+
+impl Calls {
+    fn item(&mut self, item: &Value) -> Result<(), String> {
+        let id = item["call_id"].as_str();
+        match (item["type"].as_str(), id) {
+            (Some("function_call" | "custom_tool_call"), Some(id)) => self.calls.push(id.into()),
+            (Some("function_call_output" | "custom_tool_call_output"), Some(id)) => {
+                if !self.calls.iter().any(|call| call == id) {
+                    return Err(format!("output of {id} before its call"));
+                }
+                self.outputs.push(id.into());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn all_have_outputs(&self) -> Result<(), String> {
+        if self.calls == self.outputs {
+            return Ok(());
+        }
+        Err(format!("calls {:?}, outputs {:?}", self.calls, self.outputs))
+    }
 }
 
 /// Each call has one output, after it; outputs are in call order.
 pub(super) fn check_calls(items: &[Value]) -> Result<(), String> {
-    let mut calls: Vec<&str> = Vec::new();
-    let mut outputs: Vec<&str> = Vec::new();
-    for item in items {
-        let id = item["call_id"].as_str();
-        match (item["type"].as_str(), id) {
-            (Some("function_call" | "custom_tool_call"), Some(id)) => calls.push(id),
-            (Some("function_call_output" | "custom_tool_call_output"), Some(id)) => {
-                if !calls.contains(&id) {
-                    return Err(format!("output of {id} before its call"));
-                }
-                outputs.push(id);
-            }
-            _ => {}
-        }
-    }
-    if calls == outputs {
-        return Ok(());
-    }
-    Err(format!("calls {calls:?}, outputs {outputs:?}"))
+    let mut calls = Calls::default();
+    items.iter().try_for_each(|item| calls.item(item))?;
+    calls.all_have_outputs()
 }

@@ -12,7 +12,8 @@ mod secrets;
 
 use std::sync::Arc;
 
-use codex_proto::{Input, Output, Settings};
+use codex_proto::{Effect, EffectKind, Input, Output, Settings, effect::HttpRequest};
+use serde::Serialize;
 
 use crate::world::World;
 
@@ -25,6 +26,14 @@ pub trait Check {
     /// # Errors
     /// When the claim does not hold.
     fn on_input(&mut self, _input: &Input) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// All outputs of one input came, as [`output_bytes`]. What is claimed of each follows.
+    ///
+    /// # Errors
+    /// When the claim does not hold.
+    fn on_bytes(&mut self, _outputs: &[u8]) -> Result<(), String> {
         Ok(())
     }
 
@@ -42,6 +51,30 @@ pub trait Check {
     /// When the claim does not hold.
     fn at_end(&self, _world: &World) -> Result<(), String> {
         Ok(())
+    }
+}
+
+/// Appends everything an output says. What is long goes as it is, all else as JSON: to hash and to
+/// search, not to read back.
+pub fn output_bytes(output: &Output, to: &mut Vec<u8>) {
+    match output {
+        Output::Effect(Effect { id, kind: EffectKind::Append(append) }) => {
+            write_json(&(id, &append.thread, &append.path, append.sync), to);
+            to.extend_from_slice(&append.bytes);
+        }
+        Output::Effect(Effect { id, kind: EffectKind::Http(http) }) => {
+            let HttpRequest { method, url, headers, auth, body, connect_ms } = &**http;
+            write_json(&(id, method, url, headers, auth, connect_ms), to);
+            to.extend_from_slice(body);
+        }
+        other => write_json(other, to),
+    }
+    to.push(b'\n');
+}
+
+fn write_json(value: &impl Serialize, to: &mut Vec<u8>) {
+    if let Err(error) = serde_json::to_writer(&mut *to, value) {
+        to.extend_from_slice(error.to_string().as_bytes());
     }
 }
 
@@ -81,6 +114,13 @@ impl Check for Checks {
     fn on_input(&mut self, input: &Input) -> Result<(), String> {
         for (name, check) in &mut self.all {
             check.on_input(input).map_err(|claim| format!("{name}: {claim}"))?;
+        }
+        Ok(())
+    }
+
+    fn on_bytes(&mut self, outputs: &[u8]) -> Result<(), String> {
+        for (name, check) in &mut self.all {
+            check.on_bytes(outputs).map_err(|claim| format!("{name}: {claim}"))?;
         }
         Ok(())
     }

@@ -2,7 +2,10 @@
 //! every command and patch has the session's sandbox; a turn ends only when none of its lines is
 //! still being written, or the engine says that it stopped waiting.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use codex_proto::{
     EffectId, EffectKind, Event, Input, Output, Settings,
@@ -11,10 +14,14 @@ use codex_proto::{
 
 use super::Check;
 
+/// Leads to the id of a call in a line.
+const CALL_ID: &str = "\"call_id\":\"";
+
 pub(super) struct Order {
     settings: Arc<Settings>,
     writing: BTreeMap<EffectId, Vec<u8>>,
-    settled: String,
+    /// Calls whose lines are written, or could not be.
+    settled: BTreeSet<String>,
     /// The engine said that it does not wait for the disk any longer.
     gave_up: bool,
 }
@@ -24,13 +31,13 @@ impl Order {
         Self {
             settings: Arc::clone(settings),
             writing: BTreeMap::new(),
-            settled: String::new(),
+            settled: BTreeSet::new(),
             gave_up: false,
         }
     }
 
     fn is_settled(&self, call_id: &str) -> bool {
-        self.settings.ephemeral || self.settled.contains(&format!("\"call_id\":\"{call_id}\""))
+        self.settings.ephemeral || self.settled.contains(call_id)
     }
 }
 
@@ -40,7 +47,9 @@ impl Check for Order {
             && reply.is_terminal()
             && let Some(bytes) = self.writing.remove(id)
         {
-            self.settled.push_str(&String::from_utf8_lossy(&bytes));
+            let text = String::from_utf8_lossy(&bytes);
+            let ids = text.split(CALL_ID).skip(1).filter_map(|rest| rest.split('"').next());
+            self.settled.extend(ids.map(str::to_owned));
         }
         Ok(())
     }

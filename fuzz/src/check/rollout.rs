@@ -95,15 +95,8 @@ impl Check for Rollout {
         if Some(thread) != world.thread {
             return Err(format!("resumed as {thread}"));
         }
-        let last = world.outputs.iter().rev().find_map(|output| match output {
-            Output::Effect(effect) => match &effect.kind {
-                EffectKind::Http(http) => serde_json::from_slice::<Value>(&http.body).ok(),
-                _ => None,
-            },
-            Output::Event(_) => None,
-        });
-        let told = last.map(|body| body["input"].as_array().cloned().unwrap_or_default());
-        let told = told.unwrap_or_default();
+        let told: Value = serde_json::from_slice(&world.told).unwrap_or_default();
+        let told = told["input"].as_array().cloned().unwrap_or_default();
         if !input.starts_with(&told) {
             let at = input.iter().zip(&told).position(|(a, b)| a != b);
             return Err(format!("the resumed conversation differs at item {at:?}"));

@@ -1,29 +1,32 @@
 //! Claim: a credential of the host never appears in anything that leaves the engine. The world
 //! plants [`MARKER`] where a host keeps its secrets; the engine only knows names.
 
-use codex_proto::Output;
+use memchr::memmem;
 
 use super::Check;
+use crate::world::World;
 
 /// Stands for a credential.
 pub const MARKER: &str = "sk-marker-credential-0000";
 
 pub(super) struct Secrets;
 
-impl Check for Secrets {
-    fn on_output(&mut self, output: &Output) -> Result<(), String> {
-        let leaked = match output {
-            Output::Effect(effect) => match &effect.kind {
-                codex_proto::EffectKind::Append(append) => contains(&append.bytes),
-                codex_proto::EffectKind::Http(http) => contains(&http.body),
-                _ => false,
-            },
-            Output::Event(event) => format!("{event:?}").contains(MARKER),
-        };
-        if leaked { Err("a credential left the engine".into()) } else { Ok(()) }
+fn holds(bytes: &[u8], what: &str) -> Result<(), String> {
+    match memmem::find(bytes, MARKER.as_bytes()) {
+        None => Ok(()),
+        Some(_) => Err(format!("a credential is in {what}")),
     }
 }
 
-fn contains(bytes: &[u8]) -> bool {
-    memchr::memmem::find(bytes, MARKER.as_bytes()).is_some()
+impl Check for Secrets {
+    fn on_bytes(&mut self, outputs: &[u8]) -> Result<(), String> {
+        holds(outputs, "what left the engine")
+    }
+
+    fn at_end(&self, world: &World) -> Result<(), String> {
+        for (path, bytes) in &world.files.contents {
+            holds(bytes, &path.display().to_string())?;
+        }
+        Ok(())
+    }
 }

@@ -4,6 +4,7 @@ use codex_proto::{
     HostError, HostErrorKind, Reply,
     effect::{HttpHead, HttpRequest},
 };
+use memchr::memmem;
 use serde_json::{Value, json};
 
 use super::Replies;
@@ -18,7 +19,7 @@ pub struct Model {
 impl Model {
     /// Answers a request. A stalled stream has no terminal reply.
     pub fn on(&mut self, request: &HttpRequest, swarm: &Swarm, rng: &mut Dice) -> Replies {
-        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let body = &request.body[..];
         let delay = |rng: &mut Dice| {
             if rng.f64() < swarm.slow { rng.u64(100..20_000) } else { rng.u64(0..30) }
         };
@@ -47,7 +48,7 @@ impl Model {
         }
         let head = HttpHead { status: 200, headers: Vec::new() };
         replies.push((delay(rng), Reply::Head(Box::new(head))));
-        let mut bytes = self.stream(&body, rng);
+        let mut bytes = self.stream(body, rng);
         if rng.f64() < swarm.garble {
             garble(&mut bytes, rng);
         }
@@ -107,11 +108,9 @@ impl Model {
     }
 
     /// A whole stream: items, and one of the ends there are.
-    fn stream(&mut self, body: &Value, rng: &mut Dice) -> Vec<u8> {
+    fn stream(&mut self, body: &[u8], rng: &mut Dice) -> Vec<u8> {
         let mut events = vec![json!({ "type": "response.created", "response": {} })];
-        let input = body["input"].as_array().cloned().unwrap_or_default();
-        let is_prompt = |item: &Value| item["role"] == "user";
-        let since = input.iter().rev().take_while(|item| !is_prompt(item)).count();
+        let since = outputs_since_prompt(body);
         if rng.u8(0..3) == 0 {
             push_reasoning(&mut events, rng);
         }
@@ -119,9 +118,9 @@ impl Model {
             push_message(&mut events, rng);
         }
         // The longer a turn lasts, the more it wants to end.
-        if rng.usize(0..40) > since * 3 {
+        if rng.usize(0..40) > since * 6 {
             for _ in 0..=rng.u8(0..4) {
-                let item = self.call(&input, rng);
+                let item = self.call(body, rng);
                 push_item(&mut events, item, rng);
             }
         }
@@ -148,7 +147,7 @@ impl Model {
     }
 
     /// A call of any tool, well formed or not.
-    fn call(&mut self, input: &[Value], rng: &mut Dice) -> Value {
+    fn call(&mut self, body: &[u8], rng: &mut Dice) -> Value {
         self.calls += 1;
         let call_id = format!("call_{}", self.calls);
         let function = |name: &str, args: Value| {
@@ -161,7 +160,7 @@ impl Model {
             4 => function("shell_command", json!({ "command": "ls", "timeout_ms": 1_000 })),
             5 => function("shell", json!({ "command": ["ls", "-l"] })),
             6 => {
-                let session = session_in(input).unwrap_or(1_234);
+                let session = session_in(body).unwrap_or(1_234);
                 let chars = *rng.choice(&["", "\u{3}", "y\n"]).unwrap_or(&"");
                 function("write_stdin", json!({ "session_id": session, "chars": chars }))
             }
@@ -198,13 +197,18 @@ impl Model {
     }
 }
 
+/// How many calls were answered since the user spoke. Bodies are long, so they are not parsed.
+fn outputs_since_prompt(body: &[u8]) -> usize {
+    let from = memmem::rfind(body, br#""role":"user""#).unwrap_or_default();
+    memmem::find_iter(&body[from..], "call_output\"").count()
+}
+
 /// The newest session that a tool output mentions.
-fn session_in(input: &[Value]) -> Option<u64> {
-    input.iter().rev().find_map(|item| {
-        let text = item["output"].as_str()?;
-        let rest = text.split("session ID ").nth(1)?;
-        rest.lines().next()?.parse().ok()
-    })
+fn session_in(body: &[u8]) -> Option<u64> {
+    const BEFORE: &[u8] = b"session ID ";
+    let from = memmem::rfind(body, BEFORE)? + BEFORE.len();
+    let digits = body[from..].iter().take_while(|byte| byte.is_ascii_digit());
+    String::from_utf8(digits.copied().collect()).ok()?.parse().ok()
 }
 
 fn push_message(events: &mut Vec<Value>, rng: &mut Dice) {
