@@ -5,6 +5,7 @@ pub mod dice;
 pub mod fake;
 pub mod fault;
 pub mod mutation;
+pub mod target;
 pub mod world;
 
 pub use world::World;

@@ -140,16 +140,19 @@ impl Resumed {
         }
     }
 
-    /// Makes each call have exactly one output.
+    /// Makes each call have exactly one output, somewhere after it.
     fn mend(&mut self, patches: &BTreeMap<String, Vec<PatchedFile>>) {
-        let calls: BTreeSet<String> = self.items.iter().filter_map(call_id).collect();
+        let mut called = BTreeSet::new();
         let mut answered = BTreeSet::new();
         self.items.retain(|item| match item.kind() {
-            ResponseKind::Output { call_id } => {
-                calls.contains(call_id) && answered.insert(call_id.clone())
+            ResponseKind::Call(call) => {
+                called.insert(call.call_id.clone());
+                true
             }
-            ResponseKind::Call(_)
-            | ResponseKind::Message { .. }
+            ResponseKind::Output { call_id } => {
+                called.contains(call_id) && answered.insert(call_id.clone())
+            }
+            ResponseKind::Message { .. }
             | ResponseKind::Other { .. }
             | ResponseKind::Reasoning { .. } => true,
         });

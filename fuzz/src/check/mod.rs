@@ -7,7 +7,7 @@ mod limits;
 mod order;
 mod prompts;
 mod replay;
-mod rollout;
+pub mod rollout;
 mod secrets;
 
 use std::sync::Arc;

@@ -24,57 +24,6 @@ impl Rollout {
     pub(super) fn new(settings: &Arc<Settings>) -> Self {
         Self { settings: Arc::clone(settings) }
     }
-
-    /// Resumes from `bytes` and returns the first request's input, or why it was refused.
-    fn resume(&self, bytes: &[u8], now: Now) -> Result<(ThreadId, Vec<Value>), String> {
-        let mut engine = Engine::new(Arc::clone(&self.settings), [9; 16]);
-        let path = PathBuf::from("/resumed.jsonl");
-        let mut inputs = vec![Input::Op(OpId(1), Op::ResumeThread { path })];
-        let mut request = None;
-        let mut ready = None;
-        while let Some(input) = inputs.pop() {
-            for output in engine.handle(now, input) {
-                match output {
-                    Output::Effect(effect) => {
-                        let id = effect.id;
-                        let replies = match effect.kind {
-                            EffectKind::Read { .. } => {
-                                vec![Reply::Bytes(bytes.to_vec()), Reply::Closed]
-                            }
-                            EffectKind::Project(_) => {
-                                vec![Reply::Project(Box::default()), Reply::Closed]
-                            }
-                            EffectKind::Append(_) => vec![Reply::Closed],
-                            EffectKind::Http(http) => {
-                                request = Some(http.body.clone());
-                                Vec::new()
-                            }
-                            _ => Vec::new(),
-                        };
-                        inputs.extend(replies.into_iter().rev().map(|r| Input::Reply(id, r)));
-                    }
-                    Output::Event(Event::ThreadReady(thread)) => {
-                        ready = Some(thread.thread);
-                        let prompt = Prompt {
-                            thread: thread.thread,
-                            content: vec![PromptPart::Text("go on".into())],
-                            delivery: Delivery::Steer,
-                            output_schema: None,
-                        };
-                        inputs.insert(0, Input::Op(OpId(2), Op::Prompt(Box::new(prompt))));
-                    }
-                    Output::Event(Event::Refused { reason, .. }) => {
-                        return Err(reason.to_string());
-                    }
-                    Output::Event(_) => {}
-                }
-            }
-        }
-        let body = request.ok_or("no request after resuming")?;
-        let body: Value = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
-        let input = body["input"].as_array().cloned().unwrap_or_default();
-        Ok((ready.ok_or("never ready")?, input))
-    }
 }
 
 impl Check for Rollout {
@@ -86,12 +35,11 @@ impl Check for Rollout {
         let first_line = bytes.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         for step in 0..PREFIXES {
             let cut = first_line + (bytes.len() - first_line) * step / PREFIXES;
-            let (_, input) = self
-                .resume(&bytes[..cut], world.now)
+            let (_, input) = resume(&self.settings, &bytes[..cut], world.now)
                 .map_err(|why| format!("cut at {cut} of {}: {why}", bytes.len()))?;
             check_calls(&input).map_err(|why| format!("cut at {cut}: {why}"))?;
         }
-        let (thread, input) = self.resume(bytes, world.now)?;
+        let (thread, input) = resume(&self.settings, bytes, world.now)?;
         if Some(thread) != world.thread {
             return Err(format!("resumed as {thread}"));
         }
@@ -103,4 +51,62 @@ impl Check for Rollout {
         }
         Ok(())
     }
+}
+
+/// Resumes from `bytes` and gives the thread and the input of its first request.
+///
+/// # Errors
+/// Why it was refused.
+pub fn resume(
+    settings: &Arc<Settings>,
+    bytes: &[u8],
+    now: Now,
+) -> Result<(ThreadId, Vec<Value>), String> {
+    let mut engine = Engine::new(Arc::clone(settings), [9; 16]);
+    let path = PathBuf::from("/resumed.jsonl");
+    let mut inputs = vec![Input::Op(OpId(1), Op::ResumeThread { path })];
+    let mut request = None;
+    let mut ready = None;
+    while let Some(input) = inputs.pop() {
+        for output in engine.handle(now, input) {
+            match output {
+                Output::Effect(effect) => {
+                    let id = effect.id;
+                    let replies = match effect.kind {
+                        EffectKind::Read { .. } => {
+                            vec![Reply::Bytes(bytes.to_vec()), Reply::Closed]
+                        }
+                        EffectKind::Project(_) => {
+                            vec![Reply::Project(Box::default()), Reply::Closed]
+                        }
+                        EffectKind::Append(_) => vec![Reply::Closed],
+                        EffectKind::Http(http) => {
+                            request = Some(http.body.clone());
+                            Vec::new()
+                        }
+                        _ => Vec::new(),
+                    };
+                    inputs.extend(replies.into_iter().rev().map(|r| Input::Reply(id, r)));
+                }
+                Output::Event(Event::ThreadReady(thread)) => {
+                    ready = Some(thread.thread);
+                    let prompt = Prompt {
+                        thread: thread.thread,
+                        content: vec![PromptPart::Text("go on".into())],
+                        delivery: Delivery::Steer,
+                        output_schema: None,
+                    };
+                    inputs.insert(0, Input::Op(OpId(2), Op::Prompt(Box::new(prompt))));
+                }
+                Output::Event(Event::Refused { reason, .. }) => {
+                    return Err(reason.to_string());
+                }
+                Output::Event(_) => {}
+            }
+        }
+    }
+    let body = request.ok_or("no request after resuming")?;
+    let body: Value = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
+    let input = body["input"].as_array().cloned().unwrap_or_default();
+    Ok((ready.ok_or("never ready")?, input))
 }

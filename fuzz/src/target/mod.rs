@@ -1,0 +1,24 @@
+//! Bodies of the fuzz targets: each takes any bytes and panics when a claim does not hold.
+//! `fuzz/libfuzzer` feeds them; `fuzz/tests/corpora.rs` runs them over `fuzz/corpora`.
+
+pub mod config;
+pub mod engine;
+pub mod journal;
+pub mod patch;
+pub mod responses;
+pub mod rollout;
+pub mod sse;
+
+/// A body.
+pub type Body = fn(&[u8]);
+
+/// Every target by its name, which is also the name of its corpus.
+pub const ALL: [(&str, Body); 7] = [
+    ("config", config::run),
+    ("engine", engine::run),
+    ("journal", journal::run),
+    ("patch", patch::run),
+    ("responses", responses::run),
+    ("rollout", rollout::run),
+    ("sse", sse::run),
+];
