@@ -32,6 +32,8 @@ pub struct World {
     pub swarm: Swarm,
     /// The settings of the engine.
     pub settings: Arc<Settings>,
+    /// The seed of the engine.
+    pub engine_seed: [u8; 16],
     /// The engine under test.
     pub engine: Engine,
     /// The moment.
@@ -130,6 +132,7 @@ impl World {
             engine: Engine::new(Arc::clone(&settings), engine_seed),
             checks: check::all(&settings, engine_seed),
             settings,
+            engine_seed,
             now: Now { mono: Mono(0), wall: Wall(1_795_328_118_541) },
             files: Files::default(),
             thread: None,

@@ -1,0 +1,62 @@
+//! Journals of simulated runs: a replay gives the same outputs; a scrubbed journal has the same
+//! inputs, lengths and kinds of outputs, and no private word.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use codex_engine::journal::{Replay, Step, record, scrub};
+use codex_proto::{Output, journal::Hash64};
+use codex_sim::world::World;
+
+const SEEDS: u64 = 12;
+const STEPS: usize = 200;
+
+/// Words of the fakes that nobody else uses.
+const PRIVATE: [&str; 6] = ["Looking", "boom", "gateway", "garbage", "hello", "😀"];
+
+fn journal(seed: u64) -> (World, Vec<u8>) {
+    let world = World::run(seed, STEPS).unwrap();
+    let journal = record(&world.settings, world.engine_seed, "0.1.0", &world.inputs).unwrap();
+    (world, journal)
+}
+
+fn replay(journal: &[u8]) -> (Vec<Step>, Hash64) {
+    let mut replay = Replay::open(journal).unwrap();
+    let steps = replay.by_ref().collect::<Result<_, _>>().unwrap();
+    (steps, replay.hash())
+}
+
+#[test]
+fn prop_a_replay_gives_the_same_inputs_and_outputs() {
+    for seed in 0..SEEDS {
+        let (world, journal) = journal(seed);
+        let (steps, _) = replay(&journal);
+        let fed = steps.iter().map(|step| (step.now, step.input.clone()));
+        assert!(fed.eq(world.inputs.iter().cloned()), "seed {seed}");
+        let outputs: Vec<&Output> = steps.iter().flat_map(|step| &step.outputs).collect();
+        assert_eq!(outputs, world.outputs.iter().collect::<Vec<_>>(), "seed {seed}");
+    }
+}
+
+#[test]
+fn prop_scrubbing_keeps_the_shape_and_no_private_word() {
+    let mut seen = [false; PRIVATE.len()];
+    for seed in 0..SEEDS {
+        let (_, journal) = journal(seed);
+        let scrubbed = scrub(&journal).unwrap();
+        assert_eq!((&scrubbed.reshaped[..], scrubbed.differs_from), (&[][..], None), "seed {seed}");
+        assert_eq!(scrubbed.journal.len(), journal.len(), "seed {seed}");
+        let (old, hash) = replay(&journal);
+        let (new, new_hash) = replay(&scrubbed.journal);
+        assert_eq!(new.len(), old.len(), "seed {seed}");
+        assert_ne!(new_hash, hash, "seed {seed}");
+        let times = |steps: &[Step]| steps.iter().map(|step| step.now).collect::<Vec<_>>();
+        assert_eq!(times(&new), times(&old), "seed {seed}");
+        let (old, new) = (String::from_utf8(journal).unwrap(), scrubbed.journal);
+        let new = String::from_utf8(new).unwrap();
+        for (word, seen) in PRIVATE.iter().zip(&mut seen) {
+            *seen |= old.contains(word);
+            assert!(!new.contains(word), "seed {seed}: {word}");
+        }
+    }
+    assert_eq!(seen, [true; PRIVATE.len()], "each word was there to be found");
+}
