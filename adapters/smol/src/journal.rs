@@ -117,7 +117,7 @@ impl Journal {
         if self.recorder.waiting_bytes() == 0 {
             return Ok(());
         }
-        match writer.push(self.recorder.take()) {
+        match writer.push(&mut self.recorder) {
             Ok(waiting) if waiting > BEHIND_BYTES_MAX => {
                 self.recorder.gap(GapCause::Behind { bytes: waiting as u64 });
                 Ok(())
@@ -215,8 +215,9 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is to be written next, and whether it is the last.
-    fn next(&self) -> (Vec<u8>, bool) {
+    /// Fills `bytes` with what is to be written next, and says whether it is the last. Both sides
+    /// use the same two buffers again and again.
+    fn next(&self, bytes: &mut Vec<u8>) -> bool {
         let mut queue = self.queue();
         queue.is_parked = true;
         let mut queue = self
@@ -228,7 +229,9 @@ impl Shared {
             .wake
             .wait_timeout_while(queue, COLLECT, |queue| !queue.is_closing)
             .unwrap_or_else(PoisonError::into_inner);
-        (std::mem::take(&mut queue.bytes), queue.is_closing)
+        bytes.clear();
+        std::mem::swap(bytes, &mut queue.bytes);
+        queue.is_closing
     }
 }
 
@@ -239,8 +242,9 @@ impl Writer {
         let for_thread = Arc::clone(&shared);
         thread::Builder::new().name("codex-journal".into()).spawn(move || {
             let (_done, shared): (Sender<()>, _) = (done, for_thread);
+            let mut bytes = Vec::new();
             loop {
-                let (bytes, is_last) = shared.next();
+                let is_last = shared.next(&mut bytes);
                 if let Err(error) = to.write_all(&bytes) {
                     shared.queue().failure = Some(error);
                     return;
@@ -254,16 +258,12 @@ impl Writer {
     }
 
     /// Adds lines and says how many bytes wait.
-    fn push(&self, lines: Vec<u8>) -> io::Result<usize> {
+    fn push(&self, recorder: &mut Recorder) -> io::Result<usize> {
         let mut queue = self.shared.queue();
         if let Some(error) = queue.failure.take() {
             return Err(error);
         }
-        if queue.bytes.is_empty() {
-            queue.bytes = lines;
-        } else {
-            queue.bytes.extend_from_slice(&lines);
-        }
+        recorder.take_into(&mut queue.bytes);
         let (waiting, is_parked) = (queue.bytes.len(), queue.is_parked);
         drop(queue);
         if is_parked {

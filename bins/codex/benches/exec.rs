@@ -2,7 +2,8 @@
 //!
 //! `cargo bench -p codex` prints one row per figure: least, median, most. Arguments:
 //! `cargo bench -p codex -- --against PATH` runs another binary with the same interface in turn and
-//! adds the ratio of the medians. Set `RUNS` for another number of runs (default 20).
+//! adds the ratio of the medians. `-- --journal` measures only what a journal costs. Set `RUNS` for
+//! another number of runs (default 20).
 //!
 //! CPU is that of the process and of everything it waited for; memory is the proportional set of
 //! all processes, sampled while the run pauses.
@@ -37,9 +38,11 @@ struct Place {
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let only_journal = args == ["--journal"];
     let against = match &args[..] {
         [flag, path] if flag == "--against" => Some(PathBuf::from(path)),
         [] => None,
+        _ if only_journal => None,
         other => panic!("unknown arguments {other:?}"),
     };
     let runs: usize = std::env::var("RUNS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
@@ -48,6 +51,10 @@ fn main() {
     println!("binary: {:.2} MB", size as f64 / 1e6);
 
     let bench = Bench { ours, against, runs };
+    bench.journal();
+    if only_journal {
+        return;
+    }
     bench.version();
     bench.one_turn();
     bench.one_turn_https();
@@ -91,6 +98,47 @@ impl Bench {
             command.env("SSL_CERT_FILE", &file);
             measure(command)
         });
+    }
+
+    /// What a journal costs: the same run with and without, in turn.
+    fn journal(&self) {
+        let call = json!({ "call": "exec_command", "args": { "cmd": "ls -la /etc" } });
+        let mut calls: Vec<Value> =
+            (0..9).map(|_| json!({ "items": ["Let me see.", call], "deltas": true })).collect();
+        calls.push(json!({ "items": [{ "message": "word ", "times": 200 }], "deltas": true }));
+        let deltas = json!([{ "items": [{ "message": "word ", "times": 5_000 }], "deltas": true }]);
+        for (what, steps) in [
+            ("one turn, journal", json!([{ "items": ["Hello."] }])),
+            ("nine tool calls and 200 deltas, journal", json!(calls)),
+            ("5,000 deltas, journal", deltas),
+        ] {
+            let mut figures = [Vec::new(), Vec::new()];
+            for round in 0..=self.runs {
+                for (with, figures) in figures.iter_mut().enumerate() {
+                    let server = serve(json!({ "steps": steps }));
+                    let place = Place::new(server.base_url(), "");
+                    let mut command = place.exec(&self.ours);
+                    if with == 1 {
+                        command.args(["--journal", "../journal"]);
+                    }
+                    let run = measure(command);
+                    if round > 0 {
+                        figures.push(run.cpu_ms);
+                    }
+                }
+            }
+            let [without, with] = figures.map(|figures| spread(figures.into_iter()));
+            println!(
+                "{what}: CPU {:.2} / {:.2} / {:.2} ms without, {:.2} / {:.2} / {:.2} ms with: {:+.1} %",
+                without.0,
+                without.1,
+                without.2,
+                with.0,
+                with.1,
+                with.2,
+                (with.1 / without.1 - 1.0) * 100.0
+            );
+        }
     }
 
     fn memory(&self) {

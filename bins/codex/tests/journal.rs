@@ -115,6 +115,18 @@ fn a_rehearsal_replays_to_the_same_hash() {
 }
 
 #[test]
+fn a_command_does_not_write_to_the_journal_of_its_agent() {
+    let world = World::new(
+        r#"[{"items": [{"call": "exec_command", "args": {"cmd": "echo \"<$CODEX_JOURNAL>\""}}]},
+            {"items": ["done"]}]"#,
+    );
+    let mut command = world.command(&["exec", "--json", "go"]);
+    let ran = world::finish(command.env("CODEX_JOURNAL", "j").spawn().unwrap());
+    assert!(ran.stdout.contains(r#""aggregated_output":"<>\n""#), "{}", ran.stdout);
+    same(&replay(&world, Path::new("j")));
+}
+
+#[test]
 fn a_journal_that_cannot_be_written_stops_the_run_before_it_starts() {
     let world = World::new(WORK);
     fs::write(world.project().join("diary"), "dear diary").unwrap();

@@ -105,6 +105,9 @@ fn a_run_is_lived_through_again() {
     assert_eq!(fed, run);
     let is_turn = |output: &Output| matches!(output, Output::Event(Event::TurnEnded { .. }));
     assert!(steps.iter().any(|step| step.outputs.iter().any(is_turn)));
+    let hash = |line: &str| line.rsplit_once(",\"out\":").map(|(_, hash)| hash.to_owned());
+    let hashes: std::collections::BTreeSet<_> = journal.lines().filter_map(hash).collect();
+    assert_eq!(hashes.len(), run.len(), "each covers all before, so none comes twice");
     let lines: Vec<u64> = steps.iter().map(|step| step.line).collect();
     let want: Vec<u64> = (2..=run.len() as u64 + 1).collect();
     assert_eq!(lines, want);
