@@ -229,21 +229,22 @@ impl Host {
     }
 
     async fn run_to_end(&mut self) -> Result<(), Crashed> {
-        self.with_journal(Journal::start);
         let ran = self.run_ops().await;
-        self.with_journal(Journal::hand_over);
         self.is_stopping = true;
         let stopped = match ran {
             Ok(()) => self.settle().await,
             // An engine that panicked is not fed again.
             Err(crashed) => Err(crashed),
         };
+        // Nothing is fed any more, and what follows may take a while.
+        if let Some(mut journal) = self.journal.take()
+            && let Err(message) = journal.finish(STOP_WITHIN).await
+        {
+            self.warn(message);
+        }
         self.process.shutdown().await;
         if !self.lanes.finish(STOP_WITHIN) {
             tracing::error!("file writes did not finish within {STOP_WITHIN:?}");
-        }
-        if let Some(Err(problem)) = self.journal.as_mut().map(|it| it.finish(STOP_WITHIN)) {
-            tracing::error!("{problem}");
         }
         stopped
     }
@@ -261,6 +262,9 @@ impl Host {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+        if let Some(Err(message)) = self.journal.as_mut().map(|journal| journal.poll(cx)) {
+            self.warn(message);
+        }
         if self.handled >= INPUTS_PER_TURN_MAX {
             self.handled = 0;
             cx.waker().wake_by_ref();
@@ -286,18 +290,12 @@ impl Host {
             }
         }
         self.handled = 0;
-        if self.with_journal(Journal::hand_over) {
-            cx.waker().wake_by_ref();
-        }
         Poll::Pending
     }
 
-    /// Does something with the journal; a problem is told, and `true` is returned.
-    fn with_journal(&mut self, act: fn(&mut Journal) -> Result<(), String>) -> bool {
-        let Some(Err(message)) = self.journal.as_mut().map(act) else { return false };
+    fn warn(&mut self, message: String) {
         tracing::warn!("{message}");
         self.emit(Event::Warning { thread: None, message });
-        true
     }
 
     fn emit(&mut self, event: Event) {
@@ -347,9 +345,6 @@ impl Host {
         }
         if let Some(journal) = &mut self.journal {
             journal.outputs(&self.outputs);
-        }
-        if self.journal.as_ref().is_some_and(Journal::is_due) {
-            self.with_journal(Journal::hand_over);
         }
         while let Some(output) = self.outputs.pop_front() {
             match output {

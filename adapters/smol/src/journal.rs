@@ -1,14 +1,17 @@
 //! The journal of a host: what the engine is told goes into a file.
 //!
-//! The loop hands lines over and never waits for the disk; a thread writes them, several at a time.
-//! When too much waits, the journal states a gap and ends. A file that cannot be created is an
+//! Lines collect while the loop works. Some time after the first, or when they are many, a thread of
+//! the blocking pool writes them, one batch at a time; the loop never waits for the disk. When too
+//! much waits, the journal states a gap and ends. A file that cannot be created is an
 //! error before anything runs; a write that fails later ends the journal, is told once, and the
 //! run goes on. The lines are in [`codex_proto::journal`].
 //!
 //! ```text
-//! Ready   --run--> Writing | Failed
-//! Writing --a write failed--> Failed
-//! Writing --end of the run--> (closed)
+//! Idle    --first line--> Collecting
+//! Collecting --time has passed, or many lines--> Writing
+//! Writing --written--> Idle
+//! Writing --failed--> Failed      told once
+//! any     --end of the run--> Writing --> (closed)
 //! ```
 
 use std::{
@@ -17,22 +20,20 @@ use std::{
     io::{self, Read as _, Write},
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        mpsc::{Receiver, Sender, channel},
-    },
-    thread,
+    pin::Pin,
+    task::{Context, Poll},
     time::Duration,
 };
 
 use codex_engine::journal::{BYTES_MAX, Recorder};
 use codex_proto::{HostError, HostErrorKind, Input, Now, Output, Settings, journal::GapCause};
 use rustix::fs::OFlags;
+use smol::{Task, Timer};
 
-/// Lines of this size are handed over although the loop is busy.
+/// Lines of this size are written without waiting for more.
 const BATCH_BYTES: usize = 64 << 10;
 
-/// The writer collects lines for this long before it writes.
+/// Lines are collected for this long before they are written.
 const COLLECT: Duration = Duration::from_millis(20);
 
 /// Bytes that may wait for the disk; with more, the journal ends with a gap.
@@ -48,10 +49,13 @@ pub struct Journal {
     state: State,
 }
 
+type Sink = Box<dyn Write + Send>;
+
 enum State {
+    Collecting(Sink, Timer),
     Failed,
-    Ready(Box<dyn Write + Send>),
-    Writing(Writer),
+    Idle(Sink),
+    Writing(Task<io::Result<Sink>>),
 }
 
 impl fmt::Debug for Journal {
@@ -78,17 +82,8 @@ impl Journal {
         Ok(Self::to(path.to_path_buf(), recorder, Box::new(file)))
     }
 
-    pub(crate) fn to(path: PathBuf, recorder: Recorder, to: Box<dyn Write + Send>) -> Self {
-        Self { path, recorder, state: State::Ready(to) }
-    }
-
-    /// Starts the thread that writes.
-    pub(crate) fn start(&mut self) -> Result<(), String> {
-        if let State::Ready(to) = std::mem::replace(&mut self.state, State::Failed) {
-            let writer = Writer::start(to).map_err(|error| self.told(&error))?;
-            self.state = State::Writing(writer);
-        }
-        Ok(())
+    pub(crate) fn to(path: PathBuf, recorder: Recorder, to: Sink) -> Self {
+        Self { path, recorder, state: State::Idle(to) }
     }
 
     pub(crate) fn input(&mut self, now: Now, input: &Input) {
@@ -103,46 +98,68 @@ impl Journal {
         self.recorder.panicked(message);
     }
 
-    /// Whether enough lines wait for [`Self::hand_over`].
-    pub(crate) fn is_due(&self) -> bool {
-        self.recorder.waiting_bytes() >= BATCH_BYTES
-    }
-
-    /// Passes the lines on to the writer, between inputs.
+    /// Lets the journal go on, between inputs; wakes the loop when there is more to do.
     ///
     /// # Errors
-    /// The first time after a write failed: what the user should know.
-    pub(crate) fn hand_over(&mut self) -> Result<(), String> {
-        let State::Writing(writer) = &self.state else { return Ok(()) };
-        if self.recorder.waiting_bytes() == 0 {
-            return Ok(());
-        }
-        match writer.push(&mut self.recorder) {
-            Ok(waiting) if waiting > BEHIND_BYTES_MAX => {
+    /// Once, after a write failed: what the user should know.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Result<(), String> {
+        loop {
+            let waiting = self.recorder.waiting_bytes();
+            if waiting > BEHIND_BYTES_MAX {
                 self.recorder.gap(GapCause::Behind { bytes: waiting as u64 });
-                Ok(())
             }
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.fail(&error)),
+            self.state = match std::mem::replace(&mut self.state, State::Failed) {
+                State::Idle(sink) if waiting == 0 => {
+                    self.state = State::Idle(sink);
+                    return Ok(());
+                }
+                State::Idle(sink) => State::Collecting(sink, Timer::after(COLLECT)),
+                State::Collecting(sink, mut timer) => {
+                    let is_due = Pin::new(&mut timer).poll(cx).is_ready();
+                    if !is_due && waiting < BATCH_BYTES {
+                        self.state = State::Collecting(sink, timer);
+                        return Ok(());
+                    }
+                    State::Writing(write(sink, self.recorder.take()))
+                }
+                State::Writing(mut task) => match Pin::new(&mut task).poll(cx) {
+                    Poll::Ready(Ok(sink)) => State::Idle(sink),
+                    Poll::Ready(Err(error)) => return Err(self.told(&error)),
+                    Poll::Pending => {
+                        self.state = State::Writing(task);
+                        return Ok(());
+                    }
+                },
+                State::Failed => {
+                    // Nobody will write them.
+                    drop(self.recorder.take());
+                    return Ok(());
+                }
+            };
         }
     }
 
     /// Writes the end and waits for the disk, at most `within`.
     ///
     /// # Errors
-    /// As [`Self::hand_over`], or when the disk takes longer.
-    pub(crate) fn finish(&mut self, within: Duration) -> Result<(), String> {
+    /// As [`Self::poll`], or when the disk takes longer.
+    pub(crate) async fn finish(&mut self, within: Duration) -> Result<(), String> {
         self.recorder.end();
-        self.hand_over()?;
-        let State::Writing(writer) = std::mem::replace(&mut self.state, State::Failed) else {
-            return Ok(());
+        let lines = self.recorder.take();
+        let state = std::mem::replace(&mut self.state, State::Failed);
+        let all = async {
+            let sink = match state {
+                State::Collecting(sink, _) | State::Idle(sink) => sink,
+                State::Failed => return Ok(()),
+                State::Writing(task) => task.await?,
+            };
+            write(sink, lines).await.map(drop)
         };
-        writer.finish(within).map_err(|error| self.told(&error))
-    }
-
-    fn fail(&mut self, error: &io::Error) -> String {
-        self.state = State::Failed;
-        self.told(error)
+        let late = async {
+            Timer::after(within).await;
+            Err(io::Error::other(format!("the disk took more than {within:?}")))
+        };
+        smol::future::or(all, late).await.map_err(|error| self.told(&error))
     }
 
     fn told(&self, error: &io::Error) -> String {
@@ -187,108 +204,10 @@ fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// The thread that writes, and what waits for it.
-struct Writer {
-    shared: Arc<Shared>,
-    /// Closes when the thread has ended.
-    ended: Receiver<()>,
-}
-
-#[derive(Default)]
-struct Shared {
-    queue: Mutex<Queue>,
-    wake: Condvar,
-}
-
-#[derive(Default)]
-struct Queue {
-    bytes: Vec<u8>,
-    is_closing: bool,
-    /// Whether the thread waits for the first bytes; only then is it woken for some.
-    is_parked: bool,
-    failure: Option<io::Error>,
-}
-
-impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        // No code panics while it holds the lock.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Fills `bytes` with what is to be written next, and says whether it is the last. Both sides
-    /// use the same two buffers again and again.
-    fn next(&self, bytes: &mut Vec<u8>) -> bool {
-        let mut queue = self.queue();
-        queue.is_parked = true;
-        let mut queue = self
-            .wake
-            .wait_while(queue, |queue| queue.bytes.is_empty() && !queue.is_closing)
-            .unwrap_or_else(PoisonError::into_inner);
-        queue.is_parked = false;
-        let (mut queue, _) = self
-            .wake
-            .wait_timeout_while(queue, COLLECT, |queue| !queue.is_closing)
-            .unwrap_or_else(PoisonError::into_inner);
-        bytes.clear();
-        std::mem::swap(bytes, &mut queue.bytes);
-        queue.is_closing
-    }
-}
-
-impl Writer {
-    fn start(mut to: Box<dyn Write + Send>) -> io::Result<Self> {
-        let shared = Arc::<Shared>::default();
-        let (done, ended) = channel();
-        let for_thread = Arc::clone(&shared);
-        thread::Builder::new().name("codex-journal".into()).spawn(move || {
-            let (_done, shared): (Sender<()>, _) = (done, for_thread);
-            let mut bytes = Vec::new();
-            loop {
-                let is_last = shared.next(&mut bytes);
-                if let Err(error) = to.write_all(&bytes) {
-                    shared.queue().failure = Some(error);
-                    return;
-                }
-                if is_last {
-                    return;
-                }
-            }
-        })?;
-        Ok(Self { shared, ended })
-    }
-
-    /// Adds lines and says how many bytes wait.
-    fn push(&self, recorder: &mut Recorder) -> io::Result<usize> {
-        let mut queue = self.shared.queue();
-        if let Some(error) = queue.failure.take() {
-            return Err(error);
-        }
-        recorder.take_into(&mut queue.bytes);
-        let (waiting, is_parked) = (queue.bytes.len(), queue.is_parked);
-        drop(queue);
-        if is_parked {
-            self.shared.wake.notify_one();
-        }
-        Ok(waiting)
-    }
-
-    fn finish(self, within: Duration) -> io::Result<()> {
-        self.close();
-        // The thread never sends: the wait ends when it drops its side.
-        if let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = self.ended.recv_timeout(within) {
-            return Err(io::Error::other(format!("the disk took more than {within:?}")));
-        }
-        self.shared.queue().failure.take().map_or(Ok(()), Err)
-    }
-
-    fn close(&self) {
-        self.shared.queue().is_closing = true;
-        self.shared.wake.notify_one();
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        self.close();
-    }
+/// Writes a batch on a thread of the blocking pool.
+fn write(mut sink: Sink, lines: Vec<u8>) -> Task<io::Result<Sink>> {
+    smol::unblock(move || {
+        sink.write_all(&lines)?;
+        Ok(sink)
+    })
 }

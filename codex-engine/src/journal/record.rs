@@ -152,16 +152,6 @@ impl Recorder {
         std::mem::take(&mut self.lines)
     }
 
-    /// As [`Self::take`], behind what `to` holds; keeps its own buffer.
-    pub fn take_into(&mut self, to: &mut Vec<u8>) {
-        self.taken_bytes += self.lines.len() as u64;
-        to.extend_from_slice(&self.lines);
-        self.lines.clear();
-        if self.lines.capacity() > BUFFER_BYTES_KEPT {
-            self.lines = Vec::new();
-        }
-    }
-
     /// Bytes that [`Self::take`] would return.
     #[must_use]
     pub fn waiting_bytes(&self) -> usize {
