@@ -8,7 +8,7 @@ use codex_proto::{
 };
 
 use crate::{
-    machine::{Cx, Outbox, Owner, Slot},
+    machine::{Cx, Move, Outbox, Owner, Slot},
     rng::Rng,
     thread::{Done, Thread},
 };
@@ -63,6 +63,7 @@ impl Engine {
     /// still.
     pub fn handle(&mut self, now: Now, input: Input) -> Drain<'_> {
         self.now = Now { mono: self.now.mono.max(now.mono), wall: now.wall };
+        self.out.moves.clear();
         match input {
             Input::Op(id, op) => self.on_op(id, op),
             Input::Reply(id, reply) => self.on_reply(id, reply),
@@ -89,6 +90,12 @@ impl Engine {
     #[must_use]
     pub fn stale_replies(&self) -> u64 {
         self.stale_replies
+    }
+
+    /// The state changes that the last input caused, in order.
+    #[must_use]
+    pub fn moves(&self) -> &[Move] {
+        &self.out.moves
     }
 
     fn on_op(&mut self, id: OpId, op: Op) {

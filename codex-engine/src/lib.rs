@@ -27,3 +27,4 @@ mod tool;
 mod turn;
 
 pub use engine::{Drain, Engine};
+pub use machine::Move;

@@ -46,10 +46,29 @@ pub(crate) enum Owner {
     Thread(Slot, Part),
 }
 
+/// A state change of one machine. Each is a row of the table that opens the machine's module;
+/// `docs/machines` shows them all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Move {
+    /// Which kind of machine, e.g. `turn`.
+    pub machine: &'static str,
+    /// The state that was left; `(new)` for a machine that came to be.
+    pub from: &'static str,
+    /// Why.
+    pub on: &'static str,
+    /// The state that was entered; in parentheses when the machine is no more.
+    pub to: &'static str,
+}
+
+/// The state of a machine that does not exist yet.
+pub(crate) const NEW: &str = "(new)";
+
 /// Everything that leaves the engine, and who waits for what.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outbox {
     pub(crate) queue: VecDeque<Output>,
+    /// State changes of the last input.
+    pub(crate) moves: Vec<Move>,
     inflight: BTreeMap<EffectId, Owner>,
     /// Responses that are read to their end for the sake of the connection, and until when.
     lingering: Vec<(EffectId, Mono)>,
@@ -156,6 +175,17 @@ impl Cx<'_> {
 
     pub(crate) fn emit(&mut self, event: Event) {
         self.out.queue.push_back(Output::Event(event));
+    }
+
+    /// Notes a state change.
+    pub(crate) fn moved(
+        &mut self,
+        machine: &'static str,
+        from: &'static str,
+        on: &'static str,
+        to: &'static str,
+    ) {
+        self.out.moves.push(Move { machine, from, on, to });
     }
 
     pub(crate) fn warn(&mut self, message: impl Into<String>) {

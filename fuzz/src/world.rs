@@ -6,9 +6,12 @@
 //! Last     --its turn is over--> Stopping --ThreadStopped--> (done)
 //! ```
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use codex_engine::Engine;
+use codex_engine::{Engine, Move};
 use codex_proto::{
     Effect, EffectId, EffectKind, Event, HostError, HostErrorKind, Input, Mono, Now, Op, OpId,
     Output, Reply, Settings, ThreadId, Wall, effect::LaneKind, journal::Hash64, op::Delivery,
@@ -52,6 +55,8 @@ pub struct World {
     pub told: Vec<u8>,
     /// Turns that ended.
     pub turns_ended: usize,
+    /// State changes seen so far.
+    pub moves: BTreeSet<Move>,
     /// Whether inputs and outputs are printed.
     pub trace: bool,
     rng: Dice,
@@ -142,6 +147,7 @@ impl World {
             told: Vec::new(),
             scratch: Vec::new(),
             turns_ended: 0,
+            moves: BTreeSet::new(),
             trace: false,
             rng,
             model: Model::default(),
@@ -319,6 +325,7 @@ impl World {
         self.checks.on_input(&input)?;
         self.inputs.push((self.now, input.clone()));
         let outputs: Vec<Output> = self.engine.handle(self.now, input).collect();
+        self.moves.extend(self.engine.moves());
         self.scratch.clear();
         for output in &outputs {
             output_bytes(output, &mut self.scratch);

@@ -12,7 +12,7 @@ use super::{
     read::Reader,
     record::hash_outputs,
 };
-use crate::Engine;
+use crate::{Engine, Move};
 
 /// A journal and an engine that lives through it again.
 ///
@@ -42,6 +42,8 @@ pub struct Step {
     pub input: Input,
     /// What it answered, in order.
     pub outputs: Vec<Output>,
+    /// The state changes it caused, in order.
+    pub moves: Vec<Move>,
 }
 
 impl<'a> Replay<'a> {
@@ -100,7 +102,8 @@ impl<'a> Replay<'a> {
             let difference = Difference { n, input, expected, got, outputs };
             return Err(JournalErrorKind::Difference(Box::new(difference)));
         }
-        Ok(Step { line: self.reader.line(), n, now, input, outputs })
+        let moves = self.engine.moves().to_vec();
+        Ok(Step { line: self.reader.line(), n, now, input, outputs, moves })
     }
 }
 

@@ -1,14 +1,16 @@
 //! One attempt at a request, as a machine.
 //!
 //! ```text
-//! Connecting --Opened-->        Waiting        (an adapter that cannot tell goes on at Head)
-//! Connecting, Waiting --Head 2xx--> Streaming
-//! Connecting, Waiting --Head else--> Refused   the body is collected
-//! Refused    --Closed, Failed--> (failed)
-//! Streaming  --Bytes-->          Streaming     events become items
-//! Streaming  --response.completed--> (finished)
-//! Streaming  --response.failed, response.incomplete, Closed, Failed, broken format--> (failed)
-//! any        --Wake(deadline)--> (failed: timed out, naming the phase)
+//! (new)               --request--> Connecting
+//! Connecting          --Opened--> Waiting          an adapter that cannot tell goes on at Head
+//! Connecting, Waiting --Head 2xx--> Streaming      events become items
+//! Connecting, Waiting --Head else--> Refused       the body is collected
+//! Streaming           --response.completed--> (finished)
+//! Streaming           --broken stream--> (failed)  also response.failed and response.incomplete
+//! Refused             --end of body--> (failed)
+//! Connecting, Waiting --Failed--> (failed)
+//! Connecting, Waiting, Streaming, Refused --deadline--> (failed)      the error names the phase
+//! Connecting, Waiting, Streaming, Refused --interrupt--> (cancelled)
 //! ```
 
 use codex_proto::{
@@ -27,8 +29,10 @@ use super::{
 };
 use crate::{
     limits::{CONNECT_MS, ERROR_BODY_BYTES_MAX, RESPONSE_END_MS},
-    machine::{Cx, Part},
+    machine::{Cx, NEW, Part},
 };
+
+const MACHINE: &str = "stream";
 
 /// See the module's documentation.
 #[derive(Clone, Debug)]
@@ -52,6 +56,17 @@ enum State {
     Waiting,
 }
 
+impl State {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Connecting => "Connecting",
+            Self::Refused { .. } => "Refused",
+            Self::Streaming { .. } => "Streaming",
+            Self::Waiting => "Waiting",
+        }
+    }
+}
+
 /// What one reply did.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Flow {
@@ -68,6 +83,7 @@ impl ModelStream {
         let url = request.url.clone();
         let effect = cx.start(Part::Model, EffectKind::Http(Box::new(request)));
         cx.emit(Event::Waiting { thread: cx.thread, phase: Some(WaitPhase::Connect) });
+        cx.moved(MACHINE, NEW, "request", State::Connecting.name());
         Self {
             effect,
             state: State::Connecting,
@@ -90,8 +106,14 @@ impl ModelStream {
         (self.until, why)
     }
 
+    fn go(&mut self, on: &'static str, next: State, cx: &mut Cx<'_>) {
+        cx.moved(MACHINE, self.state.name(), on, next.name());
+        self.state = next;
+    }
+
     /// Ends the attempt; what was finished stays.
     pub(crate) fn cancel(&mut self, cx: &mut Cx<'_>) {
+        cx.moved(MACHINE, self.state.name(), "interrupt", "(cancelled)");
         self.items.close(cx);
         cx.cancel(self.effect);
     }
@@ -107,6 +129,7 @@ impl ModelStream {
             State::Streaming { begun: false, .. } | State::Waiting => "the first token",
         };
         let seconds = cx.settings.provider.stream_idle_ms / 1_000;
+        cx.moved(MACHINE, self.state.name(), "deadline", "(failed)");
         cx.cancel(self.effect);
         Flow::Failed(Failed::new(
             TurnErrorCode::TimedOut,
@@ -116,9 +139,22 @@ impl ModelStream {
     }
 
     pub(crate) fn on_reply(&mut self, reply: Reply, next_item: &mut u32, cx: &mut Cx<'_>) -> Flow {
+        let flow = self.take(reply, next_item, cx);
+        let (on, to) = match (&flow, &self.state) {
+            (Flow::More, _) => return flow,
+            (Flow::Finished(_), _) => ("response.completed", "(finished)"),
+            (Flow::Failed(_), State::Streaming { .. }) => ("broken stream", "(failed)"),
+            (Flow::Failed(_), State::Refused { .. }) => ("end of body", "(failed)"),
+            (Flow::Failed(_), State::Connecting | State::Waiting) => ("Failed", "(failed)"),
+        };
+        cx.moved(MACHINE, self.state.name(), on, to);
+        flow
+    }
+
+    fn take(&mut self, reply: Reply, next_item: &mut u32, cx: &mut Cx<'_>) -> Flow {
         match (&mut self.state, reply) {
             (State::Connecting, Reply::Opened) => {
-                self.state = State::Waiting;
+                self.go("Opened", State::Waiting, cx);
                 self.wait(WaitPhase::FirstToken, cx);
                 Flow::More
             }
@@ -152,7 +188,7 @@ impl ModelStream {
     fn on_head(&mut self, head: HttpHead, cx: &mut Cx<'_>) -> Flow {
         if !(200..300).contains(&head.status) {
             self.until = cx.now.mono.after_ms(cx.settings.provider.stream_idle_ms);
-            self.state = State::Refused { head, body: Vec::new() };
+            self.go("Head else", State::Refused { head, body: Vec::new() }, cx);
             return Flow::More;
         }
         self.turn_state = head.header("x-codex-turn-state").map(str::to_owned);
@@ -161,7 +197,8 @@ impl ModelStream {
         if matches!(self.state, State::Connecting) {
             self.wait(WaitPhase::FirstToken, cx);
         }
-        self.state = State::Streaming { decoder: Box::default(), begun: false };
+        let next = State::Streaming { decoder: Box::default(), begun: false };
+        self.go("Head 2xx", next, cx);
         self.until = cx.now.mono.after_ms(cx.settings.provider.stream_idle_ms);
         Flow::More
     }

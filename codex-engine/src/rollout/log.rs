@@ -1,9 +1,9 @@
 //! The rollout of a thread, as a machine: every recorded item passes here.
 //!
 //! ```text
-//! Idle    --record, flush--> Writing     one Append in flight, later lines wait their turn
-//! Writing --Closed-->        Idle        its tickets are settled
-//! Writing --Failed-->        Idle        one warning; the lines are kept for the next Append
+//! Idle    --flush--> Writing     one Append in flight, later lines wait their turn
+//! Writing --Closed--> Idle       its tickets are settled
+//! Writing --Failed--> Idle       one warning; the lines are kept for the next Append
 //! ```
 //!
 //! A [`Ticket`] says which write holds a line: a tool starts only after the line of its call has
@@ -22,6 +22,8 @@ use crate::{
     limits::LOG_PENDING_BYTES_MAX,
     machine::{Cx, Part},
 };
+
+const MACHINE: &str = "rollout";
 
 /// Names the write that holds a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -122,6 +124,7 @@ impl RolloutLog {
         let append = Append { thread: cx.thread, path, bytes: bytes.clone(), sync };
         cx.start(Part::Append, EffectKind::Append(append));
         self.writing = Some(Writing { bytes, sync });
+        cx.moved(MACHINE, "Idle", "flush", "Writing");
     }
 
     /// Whether a write is under way.
@@ -132,8 +135,14 @@ impl RolloutLog {
     pub(crate) fn on_reply(&mut self, reply: Reply, cx: &mut Cx<'_>) {
         let Some(writing) = self.writing.take() else { return };
         match reply {
-            Reply::Failed(error) => self.on_failed(writing, &error, cx),
-            _ => self.failing = false,
+            Reply::Failed(error) => {
+                cx.moved(MACHINE, "Writing", "Failed", "Idle");
+                self.on_failed(writing, &error, cx);
+            }
+            _ => {
+                cx.moved(MACHINE, "Writing", "Closed", "Idle");
+                self.failing = false;
+            }
         }
     }
 

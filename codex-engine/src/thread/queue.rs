@@ -1,8 +1,12 @@
 //! Prompts that have not reached the model yet, in the order they came.
 //!
 //! ```text
-//! push --no images--> Ready
-//! push --images-->    Loading --all read, failed, or late--> Ready
+//! (new)   --no images--> Ready
+//! (new)   --images--> Loading
+//! Loading --all read--> Ready            or failed: the prompt says so
+//! Loading --deadline--> Ready            likewise
+//! Ready   --turn--> (delivered)
+//! Ready, Loading --interrupt--> (returned)
 //! ```
 
 use std::{collections::VecDeque, path::Path};
@@ -16,8 +20,10 @@ use serde_json::{Value, json};
 
 use crate::{
     limits::{IMAGE_MS, PROMPTS_QUEUED_MAX},
-    machine::{Cx, Part},
+    machine::{Cx, NEW, Part},
 };
+
+const MACHINE: &str = "prompt";
 
 /// See the module's documentation.
 #[derive(Clone, Debug, Default)]
@@ -80,18 +86,21 @@ impl PromptQueue {
             images.push(Image::Loading { effect, bytes: Vec::new() });
         }
         let until = cx.now.mono.after_ms(IMAGE_MS);
-        self.entries.push_back(Entry { number, prompt, images, until });
+        let entry = Entry { number, prompt, images, until };
+        let on = if entry.images.is_empty() { "no images" } else { "images" };
+        cx.moved(MACHINE, NEW, on, entry.state());
+        self.entries.push_back(entry);
         Ok(())
     }
 
-    pub(crate) fn on_reply(&mut self, number: u64, part: u16, reply: Reply) {
-        let entry = self.entries.iter_mut().find(|entry| entry.number == number);
-        let Some(image) = entry.and_then(|entry| entry.images.get_mut(usize::from(part))) else {
+    pub(crate) fn on_reply(&mut self, number: u64, part: u16, reply: Reply, cx: &mut Cx<'_>) {
+        let Some(entry) = self.entries.iter_mut().find(|entry| entry.number == number) else {
             return;
         };
+        let Some(image) = entry.images.get_mut(usize::from(part)) else { return };
         let Image::Loading { bytes, .. } = image else { return };
         match reply {
-            Reply::Bytes(more) => bytes.extend_from_slice(&more),
+            Reply::Bytes(more) => return bytes.extend_from_slice(&more),
             Reply::Closed => {
                 *image = Image::Loaded(String::from_utf8_lossy(bytes).into_owned());
             }
@@ -100,16 +109,20 @@ impl PromptQueue {
             | Reply::Head(_)
             | Reply::Opened
             | Reply::Project(_)
-            | Reply::Tail { .. } => {}
+            | Reply::Tail { .. } => return,
+        }
+        if entry.is_ready() {
+            cx.moved(MACHINE, "Loading", "all read", entry.state());
         }
     }
 
     /// Gives up on images that are late.
     pub(crate) fn on_wake(&mut self, cx: &mut Cx<'_>) {
         for entry in &mut self.entries {
-            if entry.until > cx.now.mono {
+            if entry.until > cx.now.mono || entry.is_ready() {
                 continue;
             }
+            cx.moved(MACHINE, "Loading", "deadline", "Ready");
             for image in &mut entry.images {
                 if let Image::Loading { effect, .. } = image {
                     cx.cancel(*effect);
@@ -142,11 +155,12 @@ impl PromptQueue {
     }
 
     /// The next prompt that joins the turn, if it is ready.
-    pub(crate) fn take_steer(&mut self) -> Option<Ready> {
+    pub(crate) fn take_steer(&mut self, cx: &mut Cx<'_>) -> Option<Ready> {
         let at = self.entries.iter().position(|entry| entry.prompt.delivery == Delivery::Steer)?;
         if !self.entries[at].is_ready() {
             return None;
         }
+        cx.moved(MACHINE, self.entries[at].state(), "turn", "(delivered)");
         self.entries.remove(at).map(Entry::into_ready)
     }
 
@@ -155,6 +169,7 @@ impl PromptQueue {
         self.entries
             .drain(..)
             .map(|entry| {
+                cx.moved(MACHINE, entry.state(), "interrupt", "(returned)");
                 for image in &entry.images {
                     if let Image::Loading { effect, .. } = image {
                         cx.cancel(*effect);
@@ -167,6 +182,10 @@ impl PromptQueue {
 }
 
 impl Entry {
+    fn state(&self) -> &'static str {
+        if self.is_ready() { "Ready" } else { "Loading" }
+    }
+
     fn is_ready(&self) -> bool {
         !self.images.iter().any(|image| matches!(image, Image::Loading { .. }))
     }

@@ -1,4 +1,11 @@
-//! What a thread keeps across its turns, and lends to the running one.
+//! What a thread keeps across its turns, and lends to the running one; with it the snapshot of the
+//! login shell, which is taken once and sourced by every command:
+//!
+//! ```text
+//! Unstarted --needed--> Taking     by the first command, or while the model thinks
+//! Taking    --Closed--> Ready
+//! Taking    --Failed--> Off        each command starts a login shell of its own
+//! ```
 
 use std::{collections::BTreeSet, path::PathBuf};
 
@@ -21,6 +28,8 @@ use crate::{
     rollout::log::RolloutLog,
     tool::command::Commands,
 };
+
+const MACHINE: &str = "snapshot";
 
 /// See the module's documentation.
 #[derive(Clone, Debug)]
@@ -156,6 +165,7 @@ impl Shared {
         };
         cx.start(Part::Snapshot, EffectKind::Snapshot(Box::new(snapshot)));
         self.snapshot = Snapshot::Taking(path);
+        cx.moved(MACHINE, "Unstarted", "needed", "Taking");
     }
 
     /// Whether commands may start: the snapshot is there, or there will be none.
@@ -173,8 +183,12 @@ impl Shared {
 
     pub(crate) fn on_snapshot(&mut self, reply: Reply, cx: &mut Cx<'_>) {
         self.snapshot = match (std::mem::replace(&mut self.snapshot, Snapshot::Off), reply) {
-            (Snapshot::Taking(path), Reply::Closed) => Snapshot::Ready(path),
-            (_, Reply::Failed(error)) => {
+            (Snapshot::Taking(path), Reply::Closed) => {
+                cx.moved(MACHINE, "Taking", "Closed", "Ready");
+                Snapshot::Ready(path)
+            }
+            (Snapshot::Taking(_), Reply::Failed(error)) => {
+                cx.moved(MACHINE, "Taking", "Failed", "Off");
                 cx.warn(format!(
                     "no snapshot of the login shell: {error}; each command starts its own"
                 ));

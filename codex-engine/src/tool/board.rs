@@ -5,11 +5,15 @@
 //! one output.
 //!
 //! ```text
-//! Waiting  --may run--> Command | Polling | Patch | Done
-//! Command  --ended, yielded (after Flush), timed out--> Done
-//! Polling  --ended, time over (after Flush)--> Done
-//! Patch    --see tool/patch.rs--> Done
-//! any      --interrupt--> Done, except a patch that is being written
+//! (new)   --allowed--> Waiting
+//! (new)   --refused--> Done                     the policy's words are the output
+//! Waiting --may run--> Command, Polling, Patch
+//! Waiting --answered at once--> Done            a plan, an error, a session that has ended
+//! Command --ended, yielded--> Done              after the end of the output so far has come
+//! Polling --ended, yielded--> Done
+//! Patch   --applied or failed--> Done           see patch.rs
+//! Waiting, Command, Polling, Patch --interrupt--> Done   but for a patch that is being written
+//! Patch   --abandoned--> Done                   it did not end within a deadline
 //! ```
 
 use codex_proto::{
@@ -26,11 +30,13 @@ use super::{
 };
 use crate::{
     limits::{FLUSH_MS, TOOL_CALLS_MAX, TOOLS_PARALLEL_MAX},
-    machine::Cx,
+    machine::{Cx, NEW},
     models::BYTES_PER_TOKEN,
     rollout::log::Ticket,
     thread::shared::Shared,
 };
+
+const MACHINE: &str = "tool";
 
 /// See the module's documentation.
 #[derive(Clone, Debug, Default)]
@@ -56,6 +62,18 @@ enum RunState {
     Patch(Box<PatchRun>),
     Polling(Waiting),
     Waiting { plan: Box<Plan>, ticket: Ticket },
+}
+
+impl RunState {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Command(_) => "Command",
+            Self::Done(_) => "Done",
+            Self::Patch(_) => "Patch",
+            Self::Polling(_) => "Polling",
+            Self::Waiting { .. } => "Waiting",
+        }
+    }
 }
 
 /// A call that waits for a command.
@@ -96,6 +114,8 @@ impl ToolBoard {
             (Verdict::Refuse(refusal), _) => RunState::Done(refusal.text()),
             (Verdict::Run, plan) => RunState::Waiting { plan: Box::new(plan), ticket },
         };
+        let on = if matches!(state, RunState::Waiting { .. }) { "allowed" } else { "refused" };
+        cx.moved(MACHINE, NEW, on, state.name());
         let number = shared.next_run;
         shared.next_run += 1;
         self.runs.push(ToolRun { number, call, added: cx.now.mono, state });
@@ -153,11 +173,9 @@ impl ToolBoard {
 
     fn start(&mut self, index: usize, turn: &str, shared: &mut Shared, cx: &mut Cx<'_>) {
         let run = &mut self.runs[index];
-        let empty = RunState::Done(String::new());
-        let RunState::Waiting { plan, .. } = std::mem::replace(&mut run.state, empty) else {
-            return;
-        };
-        run.state = match *plan {
+        let RunState::Waiting { plan, .. } = &mut run.state else { return };
+        let plan = std::mem::replace(&mut **plan, Plan::Error(String::new()));
+        let next = match plan {
             Plan::Command(plan) => start_command(&run.call, &plan, shared, cx),
             Plan::Error(text) => RunState::Done(text),
             Plan::Patch(plan) => {
@@ -172,6 +190,8 @@ impl ToolBoard {
                 RunState::Done("Plan updated".into())
             }
         };
+        let at_once = matches!(next, RunState::Done(_));
+        run.go(if at_once { "answered at once" } else { "may run" }, next, cx);
     }
 
     /// Takes a reply to an effect of a tool run.
@@ -187,7 +207,7 @@ impl ToolBoard {
         let RunState::Patch(patch) = &mut run.state else { return };
         let step = patch.on_reply(file, reply, &mut shared.log, &mut shared.next_item, cx);
         if let Step::Done(text) = step {
-            run.state = RunState::Done(text);
+            run.go("applied or failed", RunState::Done(text), cx);
         }
     }
 
@@ -209,8 +229,9 @@ impl ToolBoard {
                 Signalled::Nothing => false,
             };
             if waiting.command == id && answered {
+                let on = if signalled == Signalled::Ended { "ended" } else { "yielded" };
                 let text = answer(&run.call, waiting, shared, cx);
-                run.state = RunState::Done(text);
+                run.go(on, RunState::Done(text), cx);
             }
         }
     }
@@ -224,7 +245,7 @@ impl ToolBoard {
                     let Some(command) = shared.commands.get_mut(waiting.command) else { continue };
                     if waiting.flushing {
                         let text = answer(&run.call, waiting, shared, cx);
-                        run.state = RunState::Done(text);
+                        run.go("yielded", RunState::Done(text), cx);
                     } else if waiting.kills {
                         command.time_out(cx);
                         // Killed commands end; their exit is the answer.
@@ -237,7 +258,7 @@ impl ToolBoard {
                 }
                 RunState::Patch(patch) => {
                     if let Step::Done(text) = patch.on_wake(cx) {
-                        run.state = RunState::Done(text);
+                        run.go("applied or failed", RunState::Done(text), cx);
                     }
                 }
                 RunState::Command(_)
@@ -282,9 +303,10 @@ impl ToolBoard {
             };
             if !keep {
                 if let RunState::Patch(patch) = &run.state {
-                    patch.abort(cx);
+                    patch.abort("interrupt", cx);
                 }
-                run.state = RunState::Done(run.aborted(cx));
+                let text = run.aborted(cx);
+                run.go("interrupt", RunState::Done(text), cx);
             }
         }
     }
@@ -293,18 +315,20 @@ impl ToolBoard {
     pub(crate) fn abandon(&mut self, cx: &mut Cx<'_>) {
         for run in &mut self.runs {
             if let RunState::Patch(patch) = &run.state {
-                patch.abort(cx);
-            }
-            if !matches!(run.state, RunState::Done(_)) {
-                run.state = RunState::Done(
-                    "aborted by user while files were being written; check their content".into(),
-                );
+                patch.abort("abandoned", cx);
+                let text = "aborted by user while files were being written; check their content";
+                run.go("abandoned", RunState::Done(text.into()), cx);
             }
         }
     }
 }
 
 impl ToolRun {
+    fn go(&mut self, on: &'static str, next: RunState, cx: &mut Cx<'_>) {
+        cx.moved(MACHINE, self.state.name(), on, next.name());
+        self.state = next;
+    }
+
     fn is_parallel(&self) -> bool {
         match &self.state {
             RunState::Command(_) => true,

@@ -2,12 +2,14 @@
 //! on when its call is answered and its turn has ended.
 //!
 //! ```text
-//! Spawning --Opened-->  Running
-//! Spawning --Failed-->  Ended                 nothing was run
-//! Running  --Bytes, Tail--> Running           output is kept within bounds
-//! Running  --Exited, Failed--> Ended
-//! Running  --terminate--> Running (kill_at)   SIGTERM, and SIGKILL when that deadline passes
+//! (new)    --start--> Spawning
+//! Spawning --Opened--> Running       output is kept within bounds
+//! Spawning --Failed--> Ended         nothing was run
+//! Running  --Exited--> Ended
+//! Running  --Failed--> Ended         the host lost it
 //! ```
+//!
+//! A command that is to end gets SIGTERM, and SIGKILL when a deadline has passed.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -23,8 +25,10 @@ use crate::{
     limits::{
         COMMAND_HEAD_BYTES, COMMAND_TAIL_BYTES, COMMANDS_MAX, KILL_GRACE_MS, SPOOL_BYTES_MAX,
     },
-    machine::{Cx, Part},
+    machine::{Cx, NEW, Part},
 };
+
+const MACHINE: &str = "command";
 
 /// Exit code that stands for "killed at its timeout".
 pub(crate) const TIMED_OUT_CODE: i32 = 124;
@@ -52,6 +56,16 @@ enum State {
     Ended(Ended),
     Running,
     Spawning,
+}
+
+impl State {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Ended(_) => "Ended",
+            Self::Running => "Running",
+            Self::Spawning => "Spawning",
+        }
+    }
 }
 
 /// How a command ended.
@@ -142,6 +156,7 @@ impl Commands {
             thread: cx.thread,
             item: TurnItem { id: launch.item, body: ItemBody::Command(shown.clone()) },
         });
+        cx.moved(MACHINE, NEW, "start", State::Spawning.name());
         self.table.insert(
             id,
             Command {
@@ -227,10 +242,15 @@ impl Commands {
 }
 
 impl Command {
+    fn go(&mut self, on: &'static str, next: State, cx: &mut Cx<'_>) {
+        cx.moved(MACHINE, self.state.name(), on, next.name());
+        self.state = next;
+    }
+
     fn on_reply(&mut self, reply: Reply, cx: &mut Cx<'_>) -> Signalled {
         match reply {
             Reply::Opened => {
-                self.state = State::Running;
+                self.go("Opened", State::Running, cx);
                 Signalled::Nothing
             }
             Reply::Bytes(bytes) => {
@@ -269,7 +289,11 @@ impl Command {
             thread: cx.thread,
             item: TurnItem { id: self.item, body: ItemBody::Command(self.shown.clone()) },
         });
-        self.state = State::Ended(ended);
+        let on = match ended {
+            Ended::Exited(_) => "Exited",
+            Ended::Failed(_) => "Failed",
+        };
+        self.go(on, State::Ended(ended), cx);
         Signalled::Ended
     }
 

@@ -1,17 +1,20 @@
 //! One patch, as a machine.
 //!
 //! ```text
-//! Reading --all files read--> Recording    the result is computed; nothing is written yet
-//! Reading --a failure-->      done          the text says what does not fit
-//! Recording --line settled--> Writing       the digests are in the rollout, so that a crash can
-//!                                           be understood
-//! Writing --Closed|Failed-->  done
+//! (new)     --may run--> Reading
+//! Reading   --all files read--> Recording   the result is computed; nothing is written yet
+//! Reading   --failed--> (done)              the text says what does not fit
+//! Reading   --deadline--> (done)
+//! Recording --line settled--> Writing       digests are in the rollout: a crash can be understood
+//! Writing   --Closed, Failed--> (done)
+//! Reading, Recording --interrupt--> (done)
+//! Writing   --abandoned--> (done)           after an interrupt it is let finish, within a deadline
 //! ```
 
 use std::{collections::BTreeMap, path::PathBuf};
 
 use codex_proto::{
-    EffectKind, Event, HostErrorKind, Mono, Reply,
+    EffectId, EffectKind, Event, HostErrorKind, Mono, Reply,
     effect::{FilePatch, FileWrite},
     item::{FileChange, FileChangeItem, FileChangeKind, ItemBody, ItemStatus, TurnItem},
     patch::{self, Applied, Hunk, Patch},
@@ -23,9 +26,11 @@ use serde_json::{Map, Value, json};
 use super::plan::PatchPlan;
 use crate::{
     limits::{PATCH_FILE_BYTES_MAX, PATCH_READ_MS},
-    machine::{Cx, Part},
+    machine::{Cx, NEW, Part},
     rollout::log::{RolloutLog, Ticket},
 };
+
+const MACHINE: &str = "patch";
 
 /// See the module's documentation.
 #[derive(Clone, Debug)]
@@ -45,8 +50,20 @@ enum State {
     Writing { applied: Box<Applied>, item: u32 },
 }
 
+impl State {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Reading(_) => "Reading",
+            Self::Recording { .. } => "Recording",
+            Self::Writing { .. } => "Writing",
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Reading {
+    /// Until all are read.
+    effects: Vec<EffectId>,
     patch: Patch,
     paths: Vec<PathBuf>,
     /// Content so far per path; moved to `files` at its end.
@@ -80,20 +97,23 @@ impl PatchRun {
         }
         let paths = patch.paths(&plan.cwd);
         refuse_outside(&paths, &cx.settings.sandbox)?;
+        let mut effects = Vec::new();
         for (file, path) in paths.iter().enumerate() {
             let file = u16::try_from(file).map_err(|_| "patch rejected: too many files")?;
-            cx.start(
+            effects.push(cx.start(
                 Part::Tool { run, file },
                 EffectKind::Read { path: path.clone(), bytes_max: PATCH_FILE_BYTES_MAX },
-            );
+            ));
         }
         let reading = Reading {
+            effects,
             patch,
             contents: vec![Vec::new(); paths.len()],
             paths,
             files: BTreeMap::new(),
             until: cx.now.mono.after_ms(PATCH_READ_MS),
         };
+        cx.moved(MACHINE, NEW, "may run", "Reading");
         Ok(Self {
             run,
             call_id: call_id.to_owned(),
@@ -111,12 +131,29 @@ impl PatchRun {
         }
     }
 
-    pub(crate) fn on_wake(&self, cx: &Cx<'_>) -> Step {
+    fn go(&mut self, on: &'static str, next: State, cx: &mut Cx<'_>) {
+        cx.moved(MACHINE, self.state.name(), on, next.name());
+        self.state = next;
+    }
+
+    fn done(&self, on: &'static str, text: String, cx: &mut Cx<'_>) -> Step {
+        if let State::Reading(reading) = &self.state {
+            reading.effects.iter().for_each(|effect| cx.cancel(*effect));
+        }
+        cx.moved(MACHINE, self.state.name(), on, "(done)");
+        Step::Done(text)
+    }
+
+    pub(crate) fn on_wake(&self, cx: &mut Cx<'_>) -> Step {
         match &self.state {
-            State::Reading(reading) if reading.until <= cx.now.mono => Step::Done(format!(
-                "apply_patch verification failed: the files could not be read within {} s",
-                PATCH_READ_MS / 1_000
-            )),
+            State::Reading(reading) if reading.until <= cx.now.mono => {
+                let seconds = PATCH_READ_MS / 1_000;
+                let text = format!(
+                    "apply_patch verification failed: the files could not be read within \
+                     {seconds} s"
+                );
+                self.done("deadline", text, cx)
+            }
             _ => Step::Wait,
         }
     }
@@ -127,7 +164,8 @@ impl PatchRun {
     }
 
     /// The call is answered without waiting any longer: what was shown is closed.
-    pub(crate) fn abort(&self, cx: &mut Cx<'_>) {
+    pub(crate) fn abort(&self, on: &'static str, cx: &mut Cx<'_>) {
+        self.done(on, String::new(), cx);
         let (applied, item, why) = match &self.state {
             State::Reading(_) => return,
             State::Recording { applied, item, .. } => {
@@ -153,7 +191,8 @@ impl PatchRun {
         match &mut self.state {
             State::Reading(reading) => {
                 if let Err(text) = reading.on_reply(usize::from(file), reply) {
-                    return Step::Done(format!("apply_patch verification failed: {text}"));
+                    let text = format!("apply_patch verification failed: {text}");
+                    return self.done("failed", text, cx);
                 }
                 if reading.files.len() < reading.paths.len() {
                     return Step::Wait;
@@ -193,7 +232,7 @@ impl PatchRun {
         item.status = ItemStatus::Failed;
         item.error = Some(error.to_owned());
         cx.emit(Event::ItemCompleted { thread, item: TurnItem { id, body: body(&item) } });
-        Step::Done(format!("apply_patch verification failed: {error}"))
+        self.done("failed", format!("apply_patch verification failed: {error}"), cx)
     }
 
     fn record(&mut self, applied: Applied, item: u32, log: &mut RolloutLog, cx: &mut Cx<'_>) {
@@ -213,7 +252,8 @@ impl PatchRun {
         log.record(cx.now.wall, LineKind::EventMsg, &payload.to_string());
         let ticket = log.ticket();
         log.flush(cx);
-        self.state = State::Recording { applied: Box::new(applied), ticket, item };
+        let next = State::Recording { applied: Box::new(applied), ticket, item };
+        self.go("all files read", next, cx);
     }
 
     /// Writes once the rollout knows about it.
@@ -231,7 +271,7 @@ impl PatchRun {
                 files: applied.writes.clone(),
             })),
         );
-        self.state = State::Writing { applied, item };
+        self.go("line settled", State::Writing { applied, item }, cx);
     }
 
     fn on_written(&self, reply: Reply, log: &mut RolloutLog, cx: &mut Cx<'_>) -> Step {
@@ -264,10 +304,11 @@ impl PatchRun {
         } else {
             ""
         };
-        Step::Done(format!(
+        let text = format!(
             "Exit code: {}\nWall time: {seconds} seconds\nOutput:\n{text}{note}",
             i32::from(!success)
-        ))
+        );
+        self.done(if success { "Closed" } else { "Failed" }, text, cx)
     }
 
     fn body(&self, applied: &Applied, status: ItemStatus, error: Option<String>) -> ItemBody {

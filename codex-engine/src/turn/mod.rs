@@ -1,16 +1,17 @@
 //! One turn: from a prompt to the model's last word, with everything between.
 //!
 //! ```text
-//! Preparing --prompts ready--> Sampling                 (a prompt's images are being read)
-//! Sampling  --finished--> Working                       (tools run while the stream still does)
-//! Sampling  --failed, may be repeated--> Backoff
-//! Sampling  --failed for good--> Draining
-//! Backoff   --time over, tools done--> Sampling         (with the outputs of tools that ran)
-//! Working   --tools done, model wants more or was steered--> Preparing
-//! Working   --tools done, nothing more--> Ending
-//! any but Draining, Ending --interrupt--> Draining      (open calls are answered "aborted")
+//! (new)     --prompt--> Preparing              a prompt's images are being read
+//! Preparing --prompts ready--> Sampling
+//! Sampling  --response finished--> Working     tools run while the stream still does
+//! Sampling  --failure to repeat--> Backoff
+//! Sampling  --failure for good--> Draining
+//! Backoff   --time over and tools done--> Sampling   with the outputs of tools that ran
+//! Working   --tools done and more to say--> Preparing
+//! Working   --tools done--> Ending
+//! Preparing, Sampling, Backoff, Working --interrupt--> Draining   open calls: "aborted"
 //! Draining  --no call open--> Ending
-//! Ending    --last rollout line settled--> (done)
+//! Ending    --last line settled--> (ended)     or is late, with a warning
 //! ```
 
 pub(crate) mod prompt;
@@ -30,7 +31,7 @@ use crate::{
     limits::{
         DRAIN_MS, LOG_END_MS, RETRY_BASE_MS, RETRY_DELAY_MS_MAX, RETRY_TOTAL_MS, SNAPSHOT_AFTER_MS,
     },
-    machine::Cx,
+    machine::{Cx, NEW},
     model::{
         failure::{Failed, Retry},
         stream::{Flow, ModelStream},
@@ -39,6 +40,8 @@ use crate::{
     thread::{context, queue::Ready, shared::Shared},
     tool::{board::ToolBoard, command::Signalled},
 };
+
+const MACHINE: &str = "turn";
 
 /// See the module's documentation.
 #[derive(Clone, Debug)]
@@ -80,6 +83,19 @@ enum State {
     },
 }
 
+impl State {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Backoff { .. } => "Backoff",
+            Self::Draining { .. } => "Draining",
+            Self::Ending { .. } => "Ending",
+            Self::Preparing => "Preparing",
+            Self::Sampling(_) => "Sampling",
+            Self::Working { .. } => "Working",
+        }
+    }
+}
+
 /// Attempts at the request of the current step.
 #[derive(Clone, Copy, Debug, Default)]
 struct Attempts {
@@ -92,6 +108,7 @@ impl Turn {
     pub(crate) fn start(shared: &mut Shared, cx: &mut Cx<'_>) -> Self {
         let id = cx.rng.turn_id(cx.now.wall);
         cx.emit(Event::TurnStarted { thread: cx.thread, turn: id });
+        cx.moved(MACHINE, NEW, "prompt", State::Preparing.name());
         let mut turn = Self {
             id,
             started: cx.now.mono,
@@ -107,6 +124,11 @@ impl Turn {
         };
         turn.record_context(shared, cx);
         turn
+    }
+
+    fn go(&mut self, on: &'static str, next: State, cx: &mut Cx<'_>) {
+        cx.moved(MACHINE, self.state.name(), on, next.name());
+        self.state = next;
     }
 
     fn record_context(&mut self, shared: &mut Shared, cx: &mut Cx<'_>) {
@@ -158,34 +180,36 @@ impl Turn {
             let board_done = self.board.is_done();
             match &self.state {
                 State::Preparing => {
-                    while let Some(ready) = shared.queue.take_steer() {
+                    while let Some(ready) = shared.queue.take_steer(cx) {
                         self.deliver(ready, shared, cx);
                     }
                     if shared.queue.has_steer() {
                         return ControlFlow::Continue(());
                     }
-                    self.sample(shared, cx);
+                    self.sample("prompts ready", shared, cx);
                 }
                 State::Backoff { until: None } if board_done => {
                     self.record_outputs(shared, cx);
-                    self.sample(shared, cx);
+                    self.sample("time over and tools done", shared, cx);
                 }
                 State::Working { follow_up } if board_done => {
                     let follow_up = *follow_up || !self.board.is_empty();
                     self.record_outputs(shared, cx);
                     if follow_up || shared.queue.has_steer() {
-                        self.state = State::Preparing;
+                        self.go("tools done and more to say", State::Preparing, cx);
                     } else {
                         let last_message = self.last_message.take();
-                        self.end(TurnOutcome::Completed { last_message }, shared, cx);
+                        let outcome = TurnOutcome::Completed { last_message };
+                        self.end("tools done", outcome, shared, cx);
                     }
                 }
                 State::Draining { outcome, .. } if board_done => {
                     let outcome = outcome.clone();
                     self.record_outputs(shared, cx);
-                    self.end(outcome, shared, cx);
+                    self.end("no call open", outcome, shared, cx);
                 }
                 State::Ending { outcome, ticket, .. } if shared.log.is_settled(*ticket) => {
+                    cx.moved(MACHINE, self.state.name(), "last line settled", "(ended)");
                     return ControlFlow::Break(outcome.clone());
                 }
                 State::Backoff { .. }
@@ -276,7 +300,7 @@ impl Turn {
     }
 
     /// Sends a request.
-    fn sample(&mut self, shared: &mut Shared, cx: &mut Cx<'_>) {
+    fn sample(&mut self, on: &'static str, shared: &mut Shared, cx: &mut Cx<'_>) {
         let body = self.body(shared, cx);
         let asker = prompt::Asker {
             thread: cx.thread,
@@ -288,7 +312,8 @@ impl Turn {
         if shared.wants_snapshot() && self.snapshot_at.is_none() {
             self.snapshot_at = Some(cx.now.mono.after_ms(SNAPSHOT_AFTER_MS));
         }
-        self.state = State::Sampling(Box::new(ModelStream::start(request, cx)));
+        let stream = ModelStream::start(request, cx);
+        self.go(on, State::Sampling(Box::new(stream)), cx);
     }
 
     /// The conversation within its frame, which is rendered anew only when it must change.
@@ -340,7 +365,8 @@ impl Turn {
                 self.count(&completed, shared, cx);
                 self.attempts = Attempts::default();
                 cx.emit(Event::Waiting { thread: cx.thread, phase: None });
-                self.state = State::Working { follow_up: completed.end_turn == Some(false) };
+                let follow_up = completed.end_turn == Some(false);
+                self.go("response finished", State::Working { follow_up }, cx);
                 true
             }
             Flow::Failed(failed) => {
@@ -406,7 +432,7 @@ impl Turn {
         let thread = cx.thread;
         cx.emit(Event::Retrying { thread, attempt, attempts_max: limit, delay_ms, cause: error });
         cx.emit(Event::Waiting { thread, phase: Some(WaitPhase::Retry) });
-        self.state = State::Backoff { until: Some(at) };
+        self.go("failure to repeat", State::Backoff { until: Some(at) }, cx);
     }
 
     fn give_up(&mut self, error: TurnError, shared: &mut Shared, cx: &mut Cx<'_>) {
@@ -415,7 +441,8 @@ impl Turn {
         }
         self.collect(shared, cx);
         cx.emit(Event::Waiting { thread: cx.thread, phase: None });
-        self.state = State::Draining { outcome: TurnOutcome::Failed(error), until: None };
+        let outcome = TurnOutcome::Failed(error);
+        self.go("failure for good", State::Draining { outcome, until: None }, cx);
     }
 
     /// Ends the turn early. What its calls started is ended; each gets its output.
@@ -436,14 +463,18 @@ impl Turn {
     fn drain_interrupted(&mut self, shared: &mut Shared, cx: &mut Cx<'_>) {
         self.board.interrupt(shared, cx);
         cx.emit(Event::Waiting { thread: cx.thread, phase: None });
-        self.state = State::Draining {
-            outcome: TurnOutcome::Interrupted,
-            until: Some(cx.now.mono.after_ms(DRAIN_MS)),
-        };
+        let until = Some(cx.now.mono.after_ms(DRAIN_MS));
+        self.go("interrupt", State::Draining { outcome: TurnOutcome::Interrupted, until }, cx);
     }
 
     /// Writes the turn's last lines and gives back what did not reach the model.
-    fn end(&mut self, outcome: TurnOutcome, shared: &mut Shared, cx: &mut Cx<'_>) {
+    fn end(
+        &mut self,
+        on: &'static str,
+        outcome: TurnOutcome,
+        shared: &mut Shared,
+        cx: &mut Cx<'_>,
+    ) {
         shared.complete_plan(cx);
         let duration_ms = cx.now.mono.ms_since(self.started);
         let completed_at = cx.now.wall.unix_seconds();
@@ -480,7 +511,8 @@ impl Turn {
         shared.log.request_sync();
         let ticket = shared.log.ticket();
         shared.log.flush(cx);
-        self.state = State::Ending { outcome, ticket, until: cx.now.mono.after_ms(LOG_END_MS) };
+        let until = cx.now.mono.after_ms(LOG_END_MS);
+        self.go(on, State::Ending { outcome, ticket, until }, cx);
     }
 
     /// Milliseconds since the turn began.

@@ -1,0 +1,449 @@
+//! The tables that open the modules of the machines, held against what the machines do. From the
+//! same tables the pages of `docs/machines` are made; `UPDATE_GOLDEN=1` rewrites them.
+
+#![expect(clippy::disallowed_methods, reason = "this test reads the tree, the engine does not")]
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::{
+    collections::BTreeSet,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use codex_engine::{Engine, Move};
+use codex_proto::{
+    Effect, EffectKind, Event, HostError, HostErrorKind, Input, Mono, Now, Op, OpId, Output, Reply,
+    Settings, ThreadId, Wall,
+    effect::HttpHead,
+    op::{Prompt, PromptPart},
+    rollout::{LineKind, push_line},
+};
+use codex_sim::World;
+use serde_json::{Value, json};
+
+/// Seeds that are run beside the scenes.
+const SEEDS: u64 = 25;
+/// Steps of the safety phase of each.
+const STEPS: usize = 300;
+
+/// Name of the machine, what it is, and the file that its table opens.
+const MACHINES: [(&str, &str, &str); 9] = [
+    ("thread", "A conversation, from its start to its end.", "thread/mod.rs"),
+    ("slot", "One of the things that a thread needs before it can begin.", "thread/starting.rs"),
+    ("prompt", "A prompt that has not reached the model yet.", "thread/queue.rs"),
+    ("snapshot", "The snapshot of the login shell.", "thread/shared.rs"),
+    ("turn", "From a prompt to the model's last word.", "turn/mod.rs"),
+    ("stream", "One attempt at a request to the model.", "model/stream.rs"),
+    ("tool", "A tool call, from the model's word to its output.", "tool/board.rs"),
+    ("command", "A running command.", "tool/command.rs"),
+    ("patch", "A patch that is being applied.", "tool/patch.rs"),
+];
+
+/// The rollout's writer has a table, too; it is last because every thread has one.
+const ROLLOUT: (&str, &str, &str) =
+    ("rollout", "The writer of a thread's transcript.", "rollout/log.rs");
+
+/// A row of a table: one arrow from each of its states, for each of its causes, to each target.
+struct Row {
+    from: Vec<String>,
+    on: Vec<String>,
+    to: Vec<String>,
+    remark: String,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn machines() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    MACHINES.into_iter().chain([ROLLOUT])
+}
+
+/// Reads the first table of a module's documentation.
+fn table(file: &str) -> Vec<Row> {
+    let path = root().join("codex-engine/src").join(file);
+    let text = fs::read_to_string(&path).unwrap();
+    let docs = text.lines().map_while(|line| line.strip_prefix("//!"));
+    let block = docs.skip_while(|line| line.trim() != "```text").skip(1);
+    let lines: Vec<&str> = block.take_while(|line| line.trim() != "```").map(str::trim).collect();
+    let rows: Vec<Row> =
+        lines.iter().map(|line| row(line).unwrap_or_else(|| panic!("{file}: `{line}`"))).collect();
+    assert!(!rows.is_empty(), "{file} has no table");
+    rows
+}
+
+/// `From, From --cause, cause--> To, To   remark`; two spaces or more set the remark apart.
+fn row(line: &str) -> Option<Row> {
+    let (from, rest) = line.split_once("--")?;
+    let (on, rest) = rest.split_once("-->")?;
+    let rest = rest.trim_start();
+    let (to, remark) = rest.split_once("  ").unwrap_or((rest, ""));
+    let list = |text: &str| text.split(", ").map(|part| part.trim().to_owned()).collect();
+    Some(Row { from: list(from), on: list(on), to: list(to), remark: remark.trim().to_owned() })
+}
+
+fn arrows(row: &Row) -> Vec<(String, String, String)> {
+    let mut arrows = Vec::new();
+    for from in &row.from {
+        for on in &row.on {
+            for to in &row.to {
+                arrows.push((from.clone(), on.clone(), to.clone()));
+            }
+        }
+    }
+    arrows
+}
+
+fn seen() -> BTreeSet<Move> {
+    let mut seen = scenes();
+    for seed in 1..=SEEDS {
+        let world = World::run(seed, STEPS).unwrap_or_else(|failure| panic!("{failure}"));
+        seen.extend(world.moves);
+    }
+    seen
+}
+
+#[test]
+fn every_move_is_a_row_and_every_row_is_seen() {
+    let seen = seen();
+    let mut wrong = String::new();
+    let mut known = BTreeSet::new();
+    for (machine, _, file) in machines() {
+        for (from, on, to) in table(file).iter().flat_map(arrows) {
+            let was_seen = seen.iter().any(|Move { machine: of, from: a, on: b, to: c }| {
+                (*of, *a, *b, *c) == (machine, from.as_str(), on.as_str(), to.as_str())
+            });
+            if !was_seen {
+                let _ = writeln!(wrong, "{machine}: {from} --{on}--> {to} never happens");
+            }
+            known.insert((machine, from, on, to));
+        }
+    }
+    for Move { machine, from, on, to } in &seen {
+        let row = (*machine, (*from).to_owned(), (*on).to_owned(), (*to).to_owned());
+        if !known.contains(&row) {
+            let _ = writeln!(wrong, "{machine}: {from} --{on}--> {to} is in no table");
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[test]
+fn the_pages_show_the_tables() {
+    let mut index = String::from(
+        "# The machines\n\nEach page is made from the table that opens the machine's module; tests hold the tables against what the\nmachines do.\n\n```text\n\
+         Engine ── Thread (1..n) ─┬─ Slot (1..2)      what it waits for at its start\n\
+         \x20                        ├─ Prompt (0..64)   not yet with the model\n\
+         \x20                        ├─ Turn (0..1) ─┬─ Stream (0..1)\n\
+         \x20                        │               └─ Tool (0..256) ── Patch (0..1)\n\
+         \x20                        ├─ Command (0..64)  outlives its turn\n\
+         \x20                        ├─ Snapshot\n\
+         \x20                        └─ Rollout\n```\n\n| machine | what it is |\n| --- | --- |\n",
+    );
+    for (machine, what, file) in machines() {
+        let _ = writeln!(index, "| [{machine}]({machine}.md) | {what} |");
+        compare(&format!("{machine}.md"), &page(machine, what, file));
+    }
+    compare("README.md", &index);
+}
+
+fn page(machine: &str, what: &str, file: &str) -> String {
+    let rows = table(file);
+    let mut page = format!("# {machine}\n\n{what} Source: `codex-engine/src/{file}`.\n\n");
+    page.push_str("```mermaid\nstateDiagram-v2\n");
+    let mut drawn: Vec<(String, String, Vec<String>)> = Vec::new();
+    for (from, on, to) in rows.iter().flat_map(arrows) {
+        match drawn.iter_mut().find(|(a, b, _)| (a, b) == (&from, &to)) {
+            Some((_, _, causes)) => causes.push(on),
+            None => drawn.push((from, to, vec![on])),
+        }
+    }
+    for (from, to, causes) in drawn {
+        let node = |name: &str| if name == "(new)" { "[*]".into() } else { name.to_owned() };
+        let target = if to.starts_with('(') { "[*]".to_owned() } else { node(&to) };
+        let end = if to.starts_with('(') { format!(" {to}") } else { String::new() };
+        let _ = writeln!(page, "    {} --> {target}: {}{end}", node(&from), causes.join(", "));
+    }
+    page.push_str("```\n\n| from | cause | to | |\n| --- | --- | --- | --- |\n");
+    for Row { from, on, to, remark } in &rows {
+        let [from, on, to] = [from, on, to].map(|list| list.join(", "));
+        let _ = writeln!(page, "| {from} | {on} | {to} | {remark} |");
+    }
+    page
+}
+
+fn compare(name: &str, page: &str) {
+    let path = root().join("docs/machines").join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        return fs::write(path, page).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == page,
+        "docs/machines/{name} does not show the table: run `UPDATE_GOLDEN=1 cargo test -p codex-sim --test machines`"
+    );
+}
+
+/// A host that does what a scene says, for what chance seldom brings about.
+struct Scene {
+    engine: Engine,
+    now: Now,
+    live: Vec<Effect>,
+    thread: Option<ThreadId>,
+    moves: BTreeSet<Move>,
+}
+
+impl Scene {
+    fn new(ephemeral: bool) -> Self {
+        let mut settings = Settings::sample("/w".into());
+        settings.ephemeral = ephemeral;
+        Self {
+            engine: Engine::new(Arc::new(settings), [3; 16]),
+            now: Now { mono: Mono(1_000), wall: Wall(1_795_328_118_541) },
+            live: Vec::new(),
+            thread: None,
+            moves: BTreeSet::new(),
+        }
+    }
+
+    /// A thread that can take prompts.
+    fn ready(ephemeral: bool) -> Self {
+        let mut scene = Self::new(ephemeral);
+        scene.op(Op::StartThread);
+        scene.reply("project", [Reply::Project(Box::default()), Reply::Closed]);
+        scene
+    }
+
+    /// A turn whose model has said this much.
+    fn turn(said: &[Value]) -> Self {
+        let mut scene = Self::ready(true);
+        scene.prompt("go");
+        if !said.is_empty() {
+            scene.say(said);
+        }
+        scene
+    }
+
+    fn feed(&mut self, input: Input) {
+        for output in self.engine.handle(self.now, input) {
+            match output {
+                Output::Effect(effect) if effect.kind.has_replies() => self.live.push(effect),
+                Output::Event(Event::ThreadReady(ready)) => self.thread = Some(ready.thread),
+                _ => {}
+            }
+        }
+        self.moves.extend(self.engine.moves());
+    }
+
+    fn op(&mut self, op: Op) {
+        self.feed(Input::Op(OpId(1), op));
+    }
+
+    fn prompt(&mut self, text: &str) {
+        let thread = self.thread.unwrap();
+        self.op(Op::Prompt(Box::new(Prompt::text(thread, text))));
+    }
+
+    fn picture(&mut self) {
+        let mut prompt = Prompt::text(self.thread.unwrap(), "look");
+        prompt.content.push(PromptPart::Image { path: "/w/p.png".into() });
+        self.op(Op::Prompt(Box::new(prompt)));
+    }
+
+    fn interrupt(&mut self) {
+        let thread = self.thread.unwrap();
+        self.op(Op::Interrupt { thread });
+    }
+
+    /// Stops the only thread, ready or not.
+    fn stop(&mut self, thread: ThreadId) {
+        self.op(Op::StopThread { thread });
+    }
+
+    /// Answers the newest effect of a kind.
+    fn reply(&mut self, kind: &str, replies: impl IntoIterator<Item = Reply>) {
+        let at = self.live.iter().rposition(|effect| effect.kind.name() == kind);
+        let id = self.live[at.unwrap_or_else(|| panic!("no {kind} is running"))].id;
+        for reply in replies {
+            if reply.is_terminal() {
+                self.live.retain(|effect| effect.id != id);
+            }
+            self.feed(Input::Reply(id, reply));
+        }
+    }
+
+    /// The disk takes every line.
+    fn write(&mut self) {
+        while self.live.iter().any(|effect| effect.kind.name() == "append") {
+            self.reply("append", [Reply::Closed]);
+        }
+    }
+
+    /// The model's response.
+    fn say(&mut self, items: &[Value]) {
+        let mut body = String::new();
+        for item in items {
+            let _ = write!(
+                body,
+                "data: {}\n\n",
+                json!({ "type": "response.output_item.done", "item": item })
+            );
+        }
+        let end = json!({ "type": "response.completed", "response": { "id": "r" } });
+        let _ = write!(body, "data: {end}\n\n");
+        let head = HttpHead { status: 200, headers: Vec::new() };
+        self.reply("http", [Reply::Head(Box::new(head)), Reply::Bytes(body.into_bytes())]);
+    }
+
+    /// Lets deadlines pass for so long.
+    fn later(&mut self, seconds: u64) {
+        let until = self.now.mono.after_ms(seconds * 1_000);
+        while let Some((at, _)) = self.engine.deadline().filter(|(at, _)| *at <= until) {
+            self.now.mono = at;
+            self.feed(Input::Wake);
+        }
+        self.now.mono = until;
+    }
+}
+
+fn function(id: &str, name: &str, arguments: &Value) -> Value {
+    json!({ "type": "function_call", "id": "f", "name": name, "call_id": id,
+            "arguments": arguments.to_string() })
+}
+
+fn patch() -> Value {
+    json!({ "type": "custom_tool_call", "id": "p", "name": "apply_patch", "call_id": "p",
+            "input": "*** Begin Patch\n*** Add File: n.txt\n+n\n*** End Patch" })
+}
+
+fn rollout() -> Vec<u8> {
+    let id = "01a201e5-0f0d-73f4-9382-ceb60245302b";
+    let mut bytes = Vec::new();
+    for (kind, payload) in [
+        (LineKind::SessionMeta, json!({ "id": id })),
+        (LineKind::ResponseItem, patch()),
+        (
+            LineKind::EventMsg,
+            json!({ "type": "patch_apply_begin", "call_id": "p", "digests": [
+                { "path": "/w/n.txt", "before": null, "after": "00" }] }),
+        ),
+    ] {
+        push_line(&mut bytes, Wall(0), kind, &payload.to_string());
+    }
+    bytes
+}
+
+/// What seeds seldom meet, one scene each.
+fn scenes() -> BTreeSet<Move> {
+    let fail = |kind| Reply::Failed(HostError::new(kind, "no"));
+    let mut all = BTreeSet::new();
+    let mut scene = |scene: Scene| all.extend(scene.moves);
+
+    let resume = || {
+        let mut scene = Scene::new(true);
+        scene.op(Op::ResumeThread { path: "/r.jsonl".into() });
+        scene
+    };
+    let mut missing = resume();
+    missing.reply("read", [fail(HostErrorKind::NotFound)]);
+    scene(missing);
+    let mut late = resume();
+    late.later(100);
+    scene(late);
+
+    // The id of a thread that is not ready comes from an engine with the same seed that is.
+    let mut early = Scene::new(true);
+    early.op(Op::StartThread);
+    early.stop(Scene::ready(true).thread.unwrap());
+    scene(early);
+    let mut recovering = resume();
+    recovering.reply("project", [Reply::Project(Box::default()), Reply::Closed]);
+    recovering.reply("read", [Reply::Bytes(rollout()), Reply::Closed]);
+    recovering.stop("01a201e5-0f0d-73f4-9382-ceb60245302b".parse().unwrap());
+    scene(recovering);
+    let mut stopped = Scene::turn(&[]);
+    stopped.reply("http", [Reply::Opened]);
+    let command = function("c", "exec_command", &json!({ "cmd": "sleep 9" }));
+    stopped.say(std::slice::from_ref(&command));
+    stopped.reply("spawn", [Reply::Opened]);
+    stopped.stop(stopped.thread.unwrap());
+    stopped.later(100);
+    scene(stopped);
+
+    let mut pictures = Scene::ready(true);
+    pictures.picture();
+    pictures.later(60);
+    scene(pictures);
+    let mut pictures = Scene::ready(true);
+    pictures.picture();
+    pictures.interrupt();
+    scene(pictures);
+
+    for said in [vec![], vec![Reply::Opened], vec![head(500)]] {
+        let mut silent = Scene::turn(&[]);
+        silent.reply("http", said);
+        silent.later(400);
+        scene(silent);
+    }
+
+    let mut refused = Scene::turn(&[]);
+    refused.reply("http", [head(500)]);
+    refused.interrupt();
+    scene(refused);
+
+    let asks = json!({ "cmd": "x", "sandbox_permissions": "require_escalated",
+                       "justification": "why" });
+    scene(Scene::turn(&[function("e", "exec_command", &asks)]));
+    let mut lost = Scene::turn(std::slice::from_ref(&command));
+    lost.reply("spawn", [Reply::Opened, fail(HostErrorKind::Other)]);
+    scene(lost);
+    let mut polling = Scene::turn(&[command]);
+    polling.reply("spawn", [Reply::Opened]);
+    polling.later(12);
+    let session = polling.session();
+    polling.say(&[function("w", "write_stdin", &json!({ "session_id": session }))]);
+    polling.interrupt();
+    scene(polling);
+
+    let mut alone = Scene::new(true);
+    alone.op(Op::StartThread);
+    alone.reply("project", [fail(HostErrorKind::Permission)]);
+    scene(alone);
+    let mut recording = Scene::ready(false);
+    recording.prompt("go");
+    recording.write();
+    recording.say(&[patch()]);
+    recording.write();
+    recording.reply("read", [fail(HostErrorKind::NotFound)]);
+    recording.interrupt();
+    scene(recording);
+    let mut reading = Scene::turn(&[patch()]);
+    reading.later(40);
+    scene(reading);
+    let mut writing = Scene::turn(&[patch()]);
+    writing.reply("read", [fail(HostErrorKind::NotFound)]);
+    writing.interrupt();
+    writing.later(10);
+    scene(writing);
+    all
+}
+
+fn head(status: u16) -> Reply {
+    Reply::Head(Box::new(HttpHead { status, headers: Vec::new() }))
+}
+
+impl Scene {
+    /// The session that the newest request mentions.
+    fn session(&self) -> u64 {
+        let body = self.live.iter().rev().find_map(|effect| match &effect.kind {
+            EffectKind::Http(request) => Some(String::from_utf8_lossy(&request.body)),
+            _ => None,
+        });
+        let body = body.unwrap();
+        let rest = body.split("session ID ").nth(1).unwrap();
+        rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
+    }
+}
