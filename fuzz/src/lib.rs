@@ -5,6 +5,8 @@ pub mod dice;
 pub mod fake;
 pub mod fault;
 pub mod mutation;
+pub mod orders;
+pub mod scene;
 pub mod target;
 pub mod world;
 

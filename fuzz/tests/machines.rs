@@ -9,18 +9,18 @@ use std::{
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
-use codex_engine::{Engine, Move};
+use codex_engine::Move;
 use codex_proto::{
-    Effect, EffectKind, Event, HostError, HostErrorKind, Input, Mono, Now, Op, OpId, Output, Reply,
-    Settings, ThreadId, Wall,
-    effect::HttpHead,
+    HostError, HostErrorKind, Op, Reply, ThreadId, Wall,
     op::{Prompt, PromptPart},
     rollout::{LineKind, push_line},
 };
-use codex_sim::World;
+use codex_sim::{
+    World,
+    scene::{Scene, function, head, patch},
+};
 use serde_json::{Value, json};
 
 /// Seeds that are run beside the scenes.
@@ -187,136 +187,26 @@ fn compare(name: &str, page: &str) {
     );
 }
 
-/// A host that does what a scene says, for what chance seldom brings about.
-struct Scene {
-    engine: Engine,
-    now: Now,
-    live: Vec<Effect>,
-    thread: Option<ThreadId>,
-    moves: BTreeSet<Move>,
+/// A turn whose model has said this much.
+fn turn(said: &[Value]) -> Scene {
+    let mut scene = Scene::ready(true);
+    scene.prompt("go");
+    if !said.is_empty() {
+        scene.say(said);
+    }
+    scene
 }
 
-impl Scene {
-    fn new(ephemeral: bool) -> Self {
-        let mut settings = Settings::sample("/w".into());
-        settings.ephemeral = ephemeral;
-        Self {
-            engine: Engine::new(Arc::new(settings), [3; 16]),
-            now: Now { mono: Mono(1_000), wall: Wall(1_795_328_118_541) },
-            live: Vec::new(),
-            thread: None,
-            moves: BTreeSet::new(),
-        }
-    }
-
-    /// A thread that can take prompts.
-    fn ready(ephemeral: bool) -> Self {
-        let mut scene = Self::new(ephemeral);
-        scene.op(Op::StartThread);
-        scene.reply("project", [Reply::Project(Box::default()), Reply::Closed]);
-        scene
-    }
-
-    /// A turn whose model has said this much.
-    fn turn(said: &[Value]) -> Self {
-        let mut scene = Self::ready(true);
-        scene.prompt("go");
-        if !said.is_empty() {
-            scene.say(said);
-        }
-        scene
-    }
-
-    fn feed(&mut self, input: Input) {
-        for output in self.engine.handle(self.now, input) {
-            match output {
-                Output::Effect(effect) if effect.kind.has_replies() => self.live.push(effect),
-                Output::Event(Event::ThreadReady(ready)) => self.thread = Some(ready.thread),
-                _ => {}
-            }
-        }
-        self.moves.extend(self.engine.moves());
-    }
-
-    fn op(&mut self, op: Op) {
-        self.feed(Input::Op(OpId(1), op));
-    }
-
-    fn prompt(&mut self, text: &str) {
-        let thread = self.thread.unwrap();
-        self.op(Op::Prompt(Box::new(Prompt::text(thread, text))));
-    }
-
-    fn picture(&mut self) {
-        let mut prompt = Prompt::text(self.thread.unwrap(), "look");
-        prompt.content.push(PromptPart::Image { path: "/w/p.png".into() });
-        self.op(Op::Prompt(Box::new(prompt)));
-    }
-
-    fn interrupt(&mut self) {
-        let thread = self.thread.unwrap();
-        self.op(Op::Interrupt { thread });
-    }
-
-    /// Stops the only thread, ready or not.
-    fn stop(&mut self, thread: ThreadId) {
-        self.op(Op::StopThread { thread });
-    }
-
-    /// Answers the newest effect of a kind.
-    fn reply(&mut self, kind: &str, replies: impl IntoIterator<Item = Reply>) {
-        let at = self.live.iter().rposition(|effect| effect.kind.name() == kind);
-        let id = self.live[at.unwrap_or_else(|| panic!("no {kind} is running"))].id;
-        for reply in replies {
-            if reply.is_terminal() {
-                self.live.retain(|effect| effect.id != id);
-            }
-            self.feed(Input::Reply(id, reply));
-        }
-    }
-
-    /// The disk takes every line.
-    fn write(&mut self) {
-        while self.live.iter().any(|effect| effect.kind.name() == "append") {
-            self.reply("append", [Reply::Closed]);
-        }
-    }
-
-    /// The model's response.
-    fn say(&mut self, items: &[Value]) {
-        let mut body = String::new();
-        for item in items {
-            let _ = write!(
-                body,
-                "data: {}\n\n",
-                json!({ "type": "response.output_item.done", "item": item })
-            );
-        }
-        let end = json!({ "type": "response.completed", "response": { "id": "r" } });
-        let _ = write!(body, "data: {end}\n\n");
-        let head = HttpHead { status: 200, headers: Vec::new() };
-        self.reply("http", [Reply::Head(Box::new(head)), Reply::Bytes(body.into_bytes())]);
-    }
-
-    /// Lets deadlines pass for so long.
-    fn later(&mut self, seconds: u64) {
-        let until = self.now.mono.after_ms(seconds * 1_000);
-        while let Some((at, _)) = self.engine.deadline().filter(|(at, _)| *at <= until) {
-            self.now.mono = at;
-            self.feed(Input::Wake);
-        }
-        self.now.mono = until;
-    }
+fn picture() -> Scene {
+    let mut scene = Scene::ready(true);
+    let mut prompt = Prompt::text(scene.id(), "look");
+    prompt.content.push(PromptPart::Image { path: "/w/p.png".into() });
+    scene.op(Op::Prompt(Box::new(prompt)));
+    scene
 }
 
-fn function(id: &str, name: &str, arguments: &Value) -> Value {
-    json!({ "type": "function_call", "id": "f", "name": name, "call_id": id,
-            "arguments": arguments.to_string() })
-}
-
-fn patch() -> Value {
-    json!({ "type": "custom_tool_call", "id": "p", "name": "apply_patch", "call_id": "p",
-            "input": "*** Begin Patch\n*** Add File: n.txt\n+n\n*** End Patch" })
+fn stop(scene: &mut Scene, thread: ThreadId) {
+    scene.op(Op::StopThread { thread });
 }
 
 fn rollout() -> Vec<u8> {
@@ -324,7 +214,7 @@ fn rollout() -> Vec<u8> {
     let mut bytes = Vec::new();
     for (kind, payload) in [
         (LineKind::SessionMeta, json!({ "id": id })),
-        (LineKind::ResponseItem, patch()),
+        (LineKind::ResponseItem, patch("p")),
         (
             LineKind::EventMsg,
             json!({ "type": "patch_apply_begin", "call_id": "p", "digests": [
@@ -344,66 +234,65 @@ fn scenes() -> BTreeSet<Move> {
 
     let resume = || {
         let mut scene = Scene::new(true);
-        scene.op(Op::ResumeThread { path: "/r.jsonl".into() });
+        scene.resume("/r.jsonl");
         scene
     };
     let mut missing = resume();
     missing.reply("read", [fail(HostErrorKind::NotFound)]);
     scene(missing);
     let mut late = resume();
-    late.later(100);
+    late.later(100_000);
     scene(late);
 
-    // The id of a thread that is not ready comes from an engine with the same seed that is.
     let mut early = Scene::new(true);
     early.op(Op::StartThread);
-    early.stop(Scene::ready(true).thread.unwrap());
+    stop(&mut early, Scene::first_thread());
     scene(early);
     let mut recovering = resume();
     recovering.reply("project", [Reply::Project(Box::default()), Reply::Closed]);
     recovering.reply("read", [Reply::Bytes(rollout()), Reply::Closed]);
-    recovering.stop("01a201e5-0f0d-73f4-9382-ceb60245302b".parse().unwrap());
+    stop(&mut recovering, "01a201e5-0f0d-73f4-9382-ceb60245302b".parse().unwrap());
     scene(recovering);
-    let mut stopped = Scene::turn(&[]);
+    let mut stopped = turn(&[]);
     stopped.reply("http", [Reply::Opened]);
     let command = function("c", "exec_command", &json!({ "cmd": "sleep 9" }));
     stopped.say(std::slice::from_ref(&command));
     stopped.reply("spawn", [Reply::Opened]);
-    stopped.stop(stopped.thread.unwrap());
-    stopped.later(100);
+    let thread = stopped.id();
+    stop(&mut stopped, thread);
+    stopped.later(100_000);
     scene(stopped);
 
-    let mut pictures = Scene::ready(true);
-    pictures.picture();
-    pictures.later(60);
+    let mut pictures = picture();
+    pictures.later(60_000);
     scene(pictures);
-    let mut pictures = Scene::ready(true);
-    pictures.picture();
+    let mut pictures = picture();
     pictures.interrupt();
     scene(pictures);
 
     for said in [vec![], vec![Reply::Opened], vec![head(500)]] {
-        let mut silent = Scene::turn(&[]);
+        let mut silent = turn(&[]);
         silent.reply("http", said);
-        silent.later(400);
+        silent.later(400_000);
         scene(silent);
     }
 
-    let mut refused = Scene::turn(&[]);
+    let mut refused = turn(&[]);
     refused.reply("http", [head(500)]);
     refused.interrupt();
     scene(refused);
 
     let asks = json!({ "cmd": "x", "sandbox_permissions": "require_escalated",
                        "justification": "why" });
-    scene(Scene::turn(&[function("e", "exec_command", &asks)]));
-    let mut lost = Scene::turn(std::slice::from_ref(&command));
+    scene(turn(&[function("e", "exec_command", &asks)]));
+    let mut lost = turn(std::slice::from_ref(&command));
     lost.reply("spawn", [Reply::Opened, fail(HostErrorKind::Other)]);
     scene(lost);
-    let mut polling = Scene::turn(&[command]);
+    let mut polling = turn(&[command]);
+    polling.reply("http", [Reply::Closed]);
     polling.reply("spawn", [Reply::Opened]);
-    polling.later(12);
-    let session = polling.session();
+    polling.later(12_000);
+    let session = session(&polling);
     polling.say(&[function("w", "write_stdin", &json!({ "session_id": session }))]);
     polling.interrupt();
     scene(polling);
@@ -415,35 +304,25 @@ fn scenes() -> BTreeSet<Move> {
     let mut recording = Scene::ready(false);
     recording.prompt("go");
     recording.write();
-    recording.say(&[patch()]);
+    recording.say(&[patch("p")]);
     recording.write();
     recording.reply("read", [fail(HostErrorKind::NotFound)]);
     recording.interrupt();
     scene(recording);
-    let mut reading = Scene::turn(&[patch()]);
-    reading.later(40);
+    let mut reading = turn(&[patch("p")]);
+    reading.later(40_000);
     scene(reading);
-    let mut writing = Scene::turn(&[patch()]);
+    let mut writing = turn(&[patch("p")]);
     writing.reply("read", [fail(HostErrorKind::NotFound)]);
     writing.interrupt();
-    writing.later(10);
+    writing.later(10_000);
     scene(writing);
     all
 }
 
-fn head(status: u16) -> Reply {
-    Reply::Head(Box::new(HttpHead { status, headers: Vec::new() }))
-}
-
-impl Scene {
-    /// The session that the newest request mentions.
-    fn session(&self) -> u64 {
-        let body = self.live.iter().rev().find_map(|effect| match &effect.kind {
-            EffectKind::Http(request) => Some(String::from_utf8_lossy(&request.body)),
-            _ => None,
-        });
-        let body = body.unwrap();
-        let rest = body.split("session ID ").nth(1).unwrap();
-        rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
-    }
+/// The session that the newest request mentions.
+fn session(scene: &Scene) -> u64 {
+    let body = String::from_utf8_lossy(scene.requests.last().unwrap());
+    let rest = body.split("session ID ").nth(1).unwrap();
+    rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
 }

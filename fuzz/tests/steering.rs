@@ -12,7 +12,10 @@ use codex_proto::{
     item::ItemBody,
     op::{Delivery, Prompt, PromptPart},
 };
-use codex_sim::check::{self, Check, Checks};
+use codex_sim::{
+    check::{self, Check, Checks},
+    orders::{count, merges},
+};
 
 /// What happens next in one of the sequences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,31 +42,6 @@ const CALL_TWO: &str = r#"data: {"type":"response.output_item.done","item":{"typ
 const COMPLETED: &str = r#"data: {"type":"response.completed","response":{"id":"r"}}
 
 "#;
-
-/// All merges of the sequences, each of which keeps its own order.
-fn merges(sequences: &[Vec<Act>]) -> Vec<Vec<Act>> {
-    if sequences.iter().all(Vec::is_empty) {
-        return vec![Vec::new()];
-    }
-    let mut all = Vec::new();
-    for (index, sequence) in sequences.iter().enumerate() {
-        let Some((first, rest)) = sequence.split_first() else { continue };
-        let mut others = sequences.to_vec();
-        others[index] = rest.to_vec();
-        for mut merge in merges(&others) {
-            merge.insert(0, *first);
-            all.push(merge);
-        }
-    }
-    all
-}
-
-/// How many merges there are: (n1 + n2 + …)! / (n1! n2! …).
-fn multinomial(sequences: &[Vec<Act>]) -> usize {
-    let factorial = |n: usize| (1..=n).product::<usize>();
-    let total = sequences.iter().map(Vec::len).sum();
-    sequences.iter().fold(factorial(total), |count, sequence| count / factorial(sequence.len()))
-}
 
 struct Driver {
     engine: Engine,
@@ -242,7 +220,7 @@ fn ok() -> HttpHead {
 
 fn every_merge_ends_well(sequences: &[Vec<Act>]) {
     let all = merges(sequences);
-    assert_eq!(all.len(), multinomial(sequences));
+    assert_eq!(all.len(), count(sequences));
     for merge in all {
         let result = std::panic::catch_unwind(|| {
             let mut driver = Driver::new();
