@@ -40,6 +40,8 @@ pub struct Scene {
     pub events: Vec<Event>,
     /// The bodies of all requests.
     pub requests: Vec<Vec<u8>>,
+    /// The rollout.
+    pub rollout: Vec<u8>,
     /// State changes seen.
     pub moves: BTreeSet<Move>,
     checks: Checks,
@@ -62,6 +64,7 @@ impl Scene {
             thread: None,
             events: Vec::new(),
             requests: Vec::new(),
+            rollout: Vec::new(),
             moves: BTreeSet::new(),
             checks: check::all(&settings, SEED),
             grammars: BTreeMap::new(),
@@ -132,6 +135,7 @@ impl Scene {
             EffectKind::Cancel(id) if self.live.iter().any(|live| live.id == *id) => {
                 self.cancelled.insert(*id);
             }
+            EffectKind::Append(append) => self.rollout.extend_from_slice(&append.bytes),
             EffectKind::Http(request) => self.requests.push(request.body.clone()),
             _ => {}
         }
@@ -164,6 +168,12 @@ impl Scene {
     pub fn interrupt(&mut self) {
         let thread = self.id();
         self.op(Op::Interrupt { thread });
+    }
+
+    /// Stops the thread.
+    pub fn stop(&mut self) {
+        let thread = self.id();
+        self.op(Op::StopThread { thread });
     }
 
     /// The newest effect of a kind that waits for an answer.
