@@ -156,26 +156,49 @@ impl Resumed {
             | ResponseKind::Other { .. }
             | ResponseKind::Reasoning { .. } => true,
         });
-        let last_turn = self.items.iter().rposition(is_user_turn).unwrap_or(0);
         let mut mended = Vec::with_capacity(self.items.len());
-        let mut seen = BTreeSet::new();
-        for (index, item) in std::mem::take(&mut self.items).into_iter().enumerate() {
-            let open = match item.kind() {
-                ResponseKind::Call(call) if !seen.insert(call.call_id.clone()) => continue,
-                ResponseKind::Call(call) if !answered.contains(&call.call_id) => Some(call.clone()),
-                _ => None,
-            };
-            mended.push(item);
-            let Some(call) = open else { continue };
-            if index >= last_turn {
-                let files = patches.get(&call.call_id).cloned().unwrap_or_default();
-                self.open_calls.push(OpenCall { call, files });
-            } else {
-                mended.push(ResponseItem::output(&call, ABORTED));
+        let mut order: BTreeMap<String, usize> = BTreeMap::new();
+        // Calls without an output, in call order, until it is clear that none comes.
+        let mut open: Vec<ToolCall> = Vec::new();
+        for item in std::mem::take(&mut self.items) {
+            match item.kind() {
+                ResponseKind::Call(call) if order.contains_key(&call.call_id) => continue,
+                ResponseKind::Call(call) => {
+                    if !answered.contains(&call.call_id) {
+                        open.push(call.clone());
+                    }
+                    order.insert(call.call_id.clone(), order.len());
+                }
+                // Outputs are written in call order: what is missing before this one was lost.
+                ResponseKind::Output { call_id } => {
+                    let is_before =
+                        |call: &&ToolCall| order.get(&call.call_id) < order.get(call_id);
+                    let lost = open.iter().take_while(is_before);
+                    let lost = lost.count();
+                    mended.extend(open.drain(..lost).map(|call| aborted(&call)));
+                }
+                ResponseKind::Message { .. } if is_user_turn(&item) => {
+                    mended.extend(open.drain(..).map(|call| aborted(&call)));
+                }
+                ResponseKind::Message { .. }
+                | ResponseKind::Other { .. }
+                | ResponseKind::Reasoning { .. } => {}
             }
+            mended.push(item);
         }
+        self.open_calls = open
+            .into_iter()
+            .map(|call| OpenCall {
+                files: patches.get(&call.call_id).cloned().unwrap_or_default(),
+                call,
+            })
+            .collect();
         self.items = mended;
     }
+}
+
+fn aborted(call: &ToolCall) -> ResponseItem {
+    ResponseItem::output(call, ABORTED)
 }
 
 /// The id of a call.
@@ -250,6 +273,27 @@ mod tests {
             payload: ToolPayload::Function("{}".into()),
         };
         assert_eq!(later.items[2], ResponseItem::output(&call, ABORTED));
+    }
+
+    #[test]
+    fn an_output_that_was_lost_between_others_keeps_its_place() {
+        let hi = user("hi");
+        let other = CALL.1.replace("\"c\"", "\"d\"");
+        let output = r#"{"type":"function_call_output","call_id":"d","output":"x"}"#;
+        let bytes = file(&[
+            META,
+            (LineKind::ResponseItem, &hi),
+            CALL,
+            (LineKind::ResponseItem, &other),
+            (LineKind::ResponseItem, output),
+        ]);
+        let resumed = read(&bytes).unwrap();
+        assert!(resumed.open_calls.is_empty());
+        let outputs = resumed.items.iter().filter_map(|item| match item.kind() {
+            ResponseKind::Output { call_id } => Some(call_id.as_str()),
+            _ => None,
+        });
+        assert_eq!(outputs.collect::<Vec<_>>(), ["c", "d"]);
     }
 
     #[test]
