@@ -33,6 +33,9 @@ use crate::{Engine, models::Model};
 const KEPT_HEADERS: [&str; 5] =
     ["content-type", "date", "openai-model", "retry-after", "retry-after-ms"];
 
+/// Begins the part of a rollout's path that the engine makes up.
+const SESSIONS: &str = "/sessions/";
+
 /// A journal without private words.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scrubbed {
@@ -275,7 +278,7 @@ fn scrub_op(scrubber: &mut Scrubber, op: &mut Op) {
                 *schema = serde_json::from_str(&text).unwrap_or_default();
             }
         }
-        Op::ResumeThread { path } => scrubber.scrub_path(path),
+        Op::ResumeThread { path } => scrubber.scrub_rollout(path),
     }
 }
 
@@ -308,6 +311,20 @@ impl Scrubber {
         *text = String::from_utf8(bytes).unwrap_or_default();
     }
 
+    /// A rollout keeps the folders and the name that the engine gave it: times and ids. So a thread
+    /// that is resumed is still the thread that was open.
+    fn scrub_rollout(&mut self, path: &mut PathBuf) {
+        let text = path.to_string_lossy().into_owned();
+        match text.rfind(SESSIONS).map(|at| text.split_at(at)) {
+            Some((home, name)) if is_rollout_name(name) => {
+                let mut home = PathBuf::from(home);
+                self.scrub_path(&mut home);
+                *path = format!("{}{name}", home.display()).into();
+            }
+            _ => self.scrub_path(path),
+        }
+    }
+
     fn scrub_path(&mut self, path: &mut PathBuf) {
         let mut text = path.to_string_lossy().into_owned();
         self.scrub_string(&mut text);
@@ -317,3 +334,13 @@ impl Scrubber {
 
 #[cfg(test)]
 mod tests;
+
+/// `/sessions/2026/11/24/rollout-2026-11-24T11-22-29-<id>.jsonl`, and nothing private.
+fn is_rollout_name(name: &str) -> bool {
+    let name = name.strip_prefix(SESSIONS).and_then(|name| name.strip_suffix(".jsonl"));
+    let Some((folders, file)) = name.and_then(|name| name.split_once("/rollout-")) else {
+        return false;
+    };
+    let is_time_or_id = |c: char| c.is_ascii_hexdigit() || c == '-' || c == 'T';
+    folders.chars().all(|c| c.is_ascii_digit() || c == '/') && file.chars().all(is_time_or_id)
+}
