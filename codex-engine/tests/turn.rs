@@ -394,6 +394,21 @@ fn stopping_ends_everything() {
 }
 
 #[test]
+fn a_thread_that_stops_late_ends_its_turn_first() {
+    let mut h = Harness::new(settings());
+    h.prompt("hi");
+    h.answer(&[patch("c1", "*** Begin Patch\n*** Add File: n\n+x\n*** End Patch")]);
+    assert!(matches!(h.open.last().unwrap().kind, EffectKind::Patch(_)));
+    h.append_fails = Some(HostErrorKind::DiskFull);
+    h.op(codex_proto::Op::StopThread { thread: h.thread });
+    // The machine slept: all deadlines are over at once.
+    h.now.mono = h.now.mono.after_ms(60_000);
+    h.pass_ms(0);
+    assert_eq!(h.outcomes(), [TurnOutcome::Interrupted]);
+    assert!(matches!(h.events.last(), Some(Event::ThreadStopped { .. })));
+}
+
+#[test]
 fn a_resumed_thread_continues_with_the_same_bytes() {
     let mut h = Harness::new(settings());
     h.prompt("hi");

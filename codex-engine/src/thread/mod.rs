@@ -214,16 +214,28 @@ impl Thread {
                     turn.on_wake(shared, cx);
                 }
                 if *until <= now {
-                    cx.warn(
-                        "the thread was stopped before everything of it had ended: what is left \
-                         is abandoned",
-                    );
-                    cx.moved(MACHINE, "Stopping", "late", "(stopped)");
-                    return ControlFlow::Break(Done::Stopped);
+                    return self.stop_late(cx);
                 }
             }
         }
         self.pump(cx)
+    }
+
+    /// The time to stop is over: what can still end ends, the rest is abandoned.
+    fn stop_late(&mut self, cx: &mut Cx<'_>) -> ControlFlow<Done> {
+        self.pump(cx)?;
+        cx.warn(
+            "the thread was stopped before everything of it had ended: what is left is abandoned",
+        );
+        if let State::Stopping { shared, turn, .. } = &mut self.state
+            && let Some(mut turn) = turn.take()
+            && let ControlFlow::Break(outcome) = turn.end_late(shared, cx)
+        {
+            turn_ended(&turn, outcome, shared, cx);
+        }
+        self.pump(cx)?;
+        cx.moved(MACHINE, "Stopping", "late", "(stopped)");
+        ControlFlow::Break(Done::Stopped)
     }
 
     /// Brings the thread as far as it can go.
@@ -278,6 +290,11 @@ impl Thread {
                             continue;
                         }
                         return ControlFlow::Continue(());
+                    }
+                    // Prompts that came when the turn was ending have nowhere to go.
+                    if !shared.queue.is_empty() {
+                        let prompts = shared.queue.drain(cx);
+                        cx.emit(Event::PromptsReturned { thread: cx.thread, prompts });
                     }
                     shared.log.flush(cx);
                     if shared.commands.any_running() || shared.log.is_writing() {

@@ -460,6 +460,22 @@ impl Turn {
         }
     }
 
+    /// Ends at once, because the thread must: open calls are abandoned, and whether the last lines
+    /// are written does not matter any more.
+    pub(crate) fn end_late(
+        &mut self,
+        shared: &mut Shared,
+        cx: &mut Cx<'_>,
+    ) -> ControlFlow<TurnOutcome> {
+        self.interrupt(shared, cx);
+        self.board.abandon(cx);
+        self.pump(shared, cx)?;
+        if let State::Ending { ticket, .. } = &mut self.state {
+            *ticket = Ticket::default();
+        }
+        self.pump(shared, cx)
+    }
+
     fn drain_interrupted(&mut self, shared: &mut Shared, cx: &mut Cx<'_>) {
         self.board.interrupt(shared, cx);
         cx.emit(Event::Waiting { thread: cx.thread, phase: None });
