@@ -8,6 +8,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -21,7 +22,7 @@ use crate::{
     check::{self, Check, Checks, output_bytes},
     dice::Dice,
     fake::{files::Files, model::Model, shell, user::User},
-    fault::Swarm,
+    fault::{Fault, Swarm},
 };
 
 /// Steps after which a liveness phase counts as endless.
@@ -43,16 +44,14 @@ pub struct World {
     pub now: Now,
     /// The disk.
     pub files: Files,
-    /// The thread, once it is ready.
-    pub thread: Option<ThreadId>,
-    /// Whether it was stopped.
-    pub stopped: bool,
+    /// The threads that were ever ready.
+    pub threads: BTreeMap<ThreadId, Conversation>,
     /// Everything fed so far, for replay.
     pub inputs: Vec<(Now, Input)>,
     /// After each input, of everything that came out so far.
     pub hashes: Vec<Hash64>,
-    /// The body of the last request.
-    pub told: Vec<u8>,
+    /// The threads that had the last word of the run.
+    pub last: Vec<ThreadId>,
     /// Turns that ended.
     pub turns_ended: usize,
     /// State changes seen so far.
@@ -70,8 +69,23 @@ pub struct World {
     lanes: BTreeMap<(LaneKind, ThreadId), Mono>,
     next: u64,
     next_op: u64,
+    /// Rollouts that are being read.
+    resuming: BTreeMap<OpId, PathBuf>,
     /// The outputs of one input, as bytes.
     scratch: Vec<u8>,
+}
+
+/// A thread, as the world knows it.
+#[derive(Clone, Debug, Default)]
+pub struct Conversation {
+    /// Ready, and not stopped.
+    pub open: bool,
+    /// Its file, unless it is ephemeral.
+    pub rollout: Option<PathBuf>,
+    /// The body of the last request.
+    pub told: Vec<u8>,
+    /// Turns that ended.
+    pub turns_ended: usize,
 }
 
 struct Live {
@@ -140,12 +154,11 @@ impl World {
             engine_seed,
             now: Now { mono: Mono(0), wall: Wall(1_795_328_118_541) },
             files: Files::default(),
-            thread: None,
-            stopped: false,
+            threads: BTreeMap::new(),
             inputs: Vec::new(),
             hashes: Vec::new(),
-            told: Vec::new(),
             scratch: Vec::new(),
+            last: Vec::new(),
             turns_ended: 0,
             moves: BTreeSet::new(),
             trace: false,
@@ -157,6 +170,7 @@ impl World {
             lanes: BTreeMap::new(),
             next: 0,
             next_op: 1,
+            resuming: BTreeMap::new(),
         }
     }
 
@@ -193,23 +207,56 @@ impl World {
             if has_bytes && !self.rng.has_bytes() {
                 break;
             }
-            if let Some(thread) = self.thread
-                && self.rng.u8(0..40) == 0
-            {
-                let op = self.user.act(thread, &mut self.rng);
-                self.op(op)?;
+            if self.rng.u8(0..30) == 0 {
+                self.user_acts()?;
             }
-            if self.rng.f64() < self.swarm.sleep {
-                let ms = self.rng.u64(0..400_000);
-                self.now.mono = self.now.mono.after_ms(ms);
-            }
+            self.time_passes();
             if !self.step()? {
-                let Some(thread) = self.thread else { break };
-                let op = self.user.prompt(thread, Delivery::Steer, false);
-                self.op(op)?;
+                self.user_acts()?;
             }
         }
         self.liveness()
+    }
+
+    /// The threads that take prompts.
+    #[must_use]
+    pub fn open(&self) -> Vec<ThreadId> {
+        self.threads.iter().filter(|(_, thread)| thread.open).map(|(id, _)| *id).collect()
+    }
+
+    fn user_acts(&mut self) -> Result<(), String> {
+        if self.threads.is_empty() {
+            return Ok(());
+        }
+        let rollouts = self.files.rollouts();
+        let op = self.user.act(&self.open(), &rollouts, &mut self.rng);
+        if let Op::ResumeThread { path } = &op {
+            let is_torn = self.swarm.strikes(Fault::Torn, &mut self.rng);
+            let open = |thread: &Conversation| thread.open && thread.rollout.as_ref() == Some(path);
+            let is_open = self.threads.values().any(open);
+            if is_torn && !is_open && !self.resuming.values().any(|of| of == path) {
+                self.files.tear(path, &mut self.rng);
+            }
+            self.resuming.insert(OpId(self.next_op), path.clone());
+        }
+        self.op(op)
+    }
+
+    /// What clocks do besides ticking.
+    fn time_passes(&mut self) {
+        let rng = &mut self.rng;
+        if self.swarm.strikes(Fault::Sleep, rng) {
+            let to = self.now.mono.after_ms(rng.u64(0..400_000));
+            self.advance(to);
+        }
+        if self.swarm.strikes(Fault::Block, &mut self.rng) {
+            let to = self.now.mono.after_ms(self.rng.u64(0..3_000));
+            self.advance(to);
+        }
+        if self.swarm.strikes(Fault::Clock, &mut self.rng) {
+            let hours = i64::from(self.rng.u8(..)) - 128;
+            self.now.wall.0 += hours * 3_600_000;
+        }
     }
 
     /// Faults off: everything that was begun must end, and the next prompt must work.
@@ -219,22 +266,35 @@ impl World {
     pub fn liveness(&mut self) -> Result<(), String> {
         self.swarm = Swarm::default();
         self.run_until_idle()?;
-        let Some(thread) = self.thread else { return Err("the thread never became ready".into()) };
+        if self.open().is_empty() {
+            self.op(Op::StartThread)?;
+            self.run_until_idle()?;
+        }
         let (started, ended) = self.checks.turns();
         if started != ended {
             return Err(format!("{started} turns began, {ended} ended"));
         }
-        let before = self.turns_ended;
-        let op = self.user.prompt(thread, Delivery::Steer, false);
-        self.op(op)?;
-        self.run_until_idle()?;
-        if self.turns_ended == before {
-            return Err("the last prompt got no turn".into());
+        let open = self.open();
+        if open.is_empty() {
+            return Err("a new thread never became ready".into());
         }
-        self.op(Op::StopThread { thread })?;
+        for thread in open {
+            let ended = |world: &Self| world.threads.get(&thread).map(|of| of.turns_ended);
+            let before = ended(self);
+            let op = self.user.prompt(thread, Delivery::Steer, false);
+            self.op(op)?;
+            self.run_until_idle()?;
+            if ended(self) == before {
+                return Err("the last prompt got no turn".into());
+            }
+        }
+        self.last = self.open();
+        for thread in self.open() {
+            self.op(Op::StopThread { thread })?;
+        }
         self.run_until_idle()?;
-        if !self.stopped {
-            return Err("the thread did not stop".into());
+        if !self.open().is_empty() {
+            return Err("a thread did not stop".into());
         }
         // Responses that were let go are cut by a deadline.
         self.run_until_idle()?;
@@ -339,18 +399,27 @@ impl World {
             }
             self.checks.on_output(&output)?;
             match output {
-                Output::Event(event) => self.observe(&event),
+                Output::Event(event) => self.observe(event),
                 Output::Effect(effect) => self.execute(effect),
             }
         }
         Ok(())
     }
 
-    fn observe(&mut self, event: &Event) {
+    fn observe(&mut self, event: Event) {
         match event {
-            Event::ThreadReady(ready) => self.thread = Some(ready.thread),
-            Event::ThreadStopped { .. } => self.stopped = true,
-            Event::TurnEnded { .. } => self.turns_ended += 1,
+            Event::ThreadReady(ready) => {
+                self.resuming.remove(&ready.op);
+                let thread = self.threads.entry(ready.thread).or_default();
+                thread.open = true;
+                thread.rollout = ready.rollout;
+            }
+            Event::Refused { op, .. } => drop(self.resuming.remove(&op)),
+            Event::ThreadStopped { thread } => self.threads.entry(thread).or_default().open = false,
+            Event::TurnEnded { thread, .. } => {
+                self.turns_ended += 1;
+                self.threads.entry(thread).or_default().turns_ended += 1;
+            }
             _ => {}
         }
     }
@@ -361,7 +430,10 @@ impl World {
         let replies = match &mut kind {
             EffectKind::Http(request) => {
                 let replies = self.model.on(request, &self.swarm, rng);
-                self.told = std::mem::take(&mut request.body);
+                if let Some(thread) = check::thread_of(request) {
+                    let body = std::mem::take(&mut request.body);
+                    self.threads.entry(thread).or_default().told = body;
+                }
                 replies
             }
             EffectKind::Spawn(spawn) => shell::on_spawn(spawn, &self.swarm, rng),

@@ -10,9 +10,9 @@ use codex_engine::{
     journal::{Replay, Step, record, scrub},
 };
 use codex_proto::{Output, journal::Hash64};
-use codex_sim::world::World;
+use codex_sim::{fault::Fault, world::World};
 
-const SEEDS: u64 = 12;
+const SEEDS: u64 = 16;
 const STEPS: usize = 200;
 
 /// Words of the fakes that nobody else uses.
@@ -51,7 +51,10 @@ fn prop_scrubbing_keeps_the_shape_and_no_private_word() {
     for seed in 0..SEEDS {
         let (_, journal) = journal(seed);
         let scrubbed = scrub(&journal).unwrap();
-        assert_eq!((&scrubbed.reshaped[..], scrubbed.differs_from), (&[][..], None), "seed {seed}");
+        assert_eq!(scrubbed.differs_from, None, "seed {seed}");
+        // Where events change places, a text and its deltas disagree; scrubbed, they may agree.
+        let is_odd = World::from_seed(seed).swarm.has(Fault::Reorder);
+        assert!(is_odd || scrubbed.reshaped.is_empty(), "seed {seed}: {:?}", scrubbed.reshaped);
         assert_eq!(scrubbed.journal.len(), journal.len(), "seed {seed}");
         let (old, hash) = replay(&journal);
         let (new, new_hash) = replay(&scrubbed.journal);

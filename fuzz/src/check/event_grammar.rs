@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use codex_proto::{
-    Event, Output,
+    Event, Output, ThreadId,
     item::{ItemBody, TurnItem},
 };
 
@@ -13,7 +13,10 @@ use super::Check;
 use crate::world::World;
 
 #[derive(Default)]
-pub(super) struct EventGrammar {
+pub(super) struct EventGrammar(BTreeMap<ThreadId, Thread>);
+
+#[derive(Default)]
+struct Thread {
     ready: bool,
     in_turn: bool,
     stopped: bool,
@@ -29,52 +32,42 @@ struct Item {
 impl Check for EventGrammar {
     fn on_output(&mut self, output: &Output) -> Result<(), String> {
         let Output::Event(event) = output else { return Ok(()) };
-        if self.stopped {
-            return Err(format!("{event:?} after ThreadStopped"));
-        }
         match event {
-            Event::ThreadReady(_) if self.ready => Err("ThreadReady twice".into()),
-            Event::ThreadReady(_) => {
-                self.ready = true;
+            Event::ThreadReady(ready) => match self
+                .0
+                .insert(ready.thread, Thread { ready: true, ..Thread::default() })
+            {
+                Some(before) if before.ready && !before.stopped => Err("ThreadReady twice".into()),
+                Some(before) if before.ready && !ready.resumed => {
+                    Err("two new threads have one id".into())
+                }
+                _ => Ok(()),
+            },
+            Event::TurnStarted { thread, .. } => self.thread(*thread)?.turn_started(),
+            Event::TurnEnded { thread, .. } => self.thread(*thread)?.turn_ended(),
+            // A thread may be stopped, and give back what it was told, before it is ready.
+            Event::ThreadStopped { thread } => self.known(*thread)?.stopped(),
+            Event::PromptsReturned { thread, .. } => self.known(*thread).map(drop),
+            Event::ItemStarted { thread, item } => self.thread(*thread)?.started(item),
+            Event::ItemDelta { thread, item, delta } => self.thread(*thread)?.delta(*item, delta),
+            Event::ItemUpdated { thread, item } => self.thread(*thread)?.updated(item),
+            Event::ItemCompleted { thread, item } => self.thread(*thread)?.completed(item),
+            Event::ItemDropped { thread, item } => {
+                self.thread(*thread)?.open(*item)?.open = false;
                 Ok(())
             }
-            Event::TurnStarted { .. } if !self.ready || self.in_turn => {
-                Err("TurnStarted out of place".into())
-            }
-            Event::TurnStarted { .. } => {
-                self.in_turn = true;
-                Ok(())
-            }
-            Event::TurnEnded { .. } if !self.in_turn => Err("TurnEnded without a turn".into()),
-            Event::TurnEnded { .. } => {
-                self.in_turn = false;
-                Ok(())
-            }
-            Event::ThreadStopped { .. } if self.in_turn => Err("stopped within a turn".into()),
-            Event::ThreadStopped { .. } => {
-                self.stopped = true;
-                Ok(())
-            }
-            Event::ItemStarted { item, .. } => self.started(item),
-            Event::ItemDelta { item, delta, .. } => self.delta(*item, delta),
-            Event::ItemUpdated { item, .. } => self.updated(item),
-            Event::ItemCompleted { item, .. } => self.completed(item),
-            Event::ItemDropped { item, .. } => {
-                self.open(*item)?.open = false;
-                Ok(())
-            }
-            Event::PromptCacheReset { .. }
-            | Event::PromptsReturned { .. }
-            | Event::Refused { .. }
-            | Event::Retrying { .. }
-            | Event::UsageUpdated { .. }
-            | Event::Waiting { .. }
-            | Event::Warning { .. } => Ok(()),
+            Event::PromptCacheReset { thread, .. }
+            | Event::Retrying { thread, .. }
+            | Event::UsageUpdated { thread, .. }
+            | Event::Waiting { thread, .. } => self.thread(*thread).map(drop),
+            // A thread may warn before it is ready.
+            Event::Refused { .. } | Event::Warning { .. } => Ok(()),
         }
     }
 
     fn at_end(&self, _world: &World) -> Result<(), String> {
-        match self.items.iter().find(|(_, item)| item.open) {
+        let mut items = self.0.values().flat_map(|thread| &thread.items);
+        match items.find(|(_, item)| item.open) {
             Some((id, _)) => Err(format!("item {id} never completed")),
             None => Ok(()),
         }
@@ -82,6 +75,43 @@ impl Check for EventGrammar {
 }
 
 impl EventGrammar {
+    /// A thread that may say something.
+    fn thread(&mut self, id: ThreadId) -> Result<&mut Thread, String> {
+        let thread = self.0.get_mut(&id).filter(|thread| thread.ready && !thread.stopped);
+        thread.ok_or_else(|| format!("an event of {id}, which is not ready or has stopped"))
+    }
+
+    /// A thread that has not stopped.
+    fn known(&mut self, id: ThreadId) -> Result<&mut Thread, String> {
+        let thread = self.0.entry(id).or_default();
+        if thread.stopped {
+            Err(format!("an event of {id}, which has stopped"))
+        } else {
+            Ok(thread)
+        }
+    }
+}
+
+impl Thread {
+    fn turn_started(&mut self) -> Result<(), String> {
+        match std::mem::replace(&mut self.in_turn, true) {
+            true => Err("a turn within a turn".into()),
+            false => Ok(()),
+        }
+    }
+
+    fn turn_ended(&mut self) -> Result<(), String> {
+        match std::mem::take(&mut self.in_turn) {
+            true => Ok(()),
+            false => Err("TurnEnded without a turn".into()),
+        }
+    }
+
+    fn stopped(&mut self) -> Result<(), String> {
+        self.stopped = true;
+        if self.in_turn { Err("stopped within a turn".into()) } else { Ok(()) }
+    }
+
     fn started(&mut self, item: &TurnItem) -> Result<(), String> {
         if !self.in_turn {
             return Err(format!("item {} started outside a turn", item.id));

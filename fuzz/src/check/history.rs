@@ -2,20 +2,24 @@
 //! its call; and the request begins with the bytes of the one before, all else being equal, unless
 //! an event said why not.
 
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
-use codex_proto::{EffectKind, Event, Output};
+use codex_proto::{EffectKind, Event, Output, ThreadId};
 use memchr::memmem;
 use serde_json::Value;
 
-use super::Check;
+use super::{Check, thread_of};
 
 /// What goes before the items of a body, and what follows them.
 const INPUT: &[u8] = b",\"input\":[";
 const AFTER_INPUT: &[u8] = b"],\"tools\":[";
 
 #[derive(Default)]
-pub(super) struct History {
+pub(super) struct History(BTreeMap<ThreadId, Told>);
+
+/// What a thread told its model.
+#[derive(Default)]
+struct Told {
     /// The body of the request before, and where its items are.
     before: Vec<u8>,
     items: Range<usize>,
@@ -26,10 +30,15 @@ pub(super) struct History {
 impl Check for History {
     fn on_output(&mut self, output: &Output) -> Result<(), String> {
         match output {
-            Output::Event(Event::PromptCacheReset { .. }) => self.reset = true,
+            Output::Event(Event::PromptCacheReset { thread, .. }) => {
+                self.0.entry(*thread).or_default().reset = true;
+            }
+            // What a resumed thread says at first is compared by the claim about rollouts.
+            Output::Event(Event::ThreadReady(ready)) => drop(self.0.remove(&ready.thread)),
             Output::Effect(effect) => {
                 if let EffectKind::Http(request) = &effect.kind {
-                    self.request(&request.body)?;
+                    let thread = thread_of(request).ok_or("a request of no thread")?;
+                    self.0.entry(thread).or_default().request(&request.body)?;
                 }
             }
             Output::Event(_) => {}
@@ -38,7 +47,7 @@ impl Check for History {
     }
 }
 
-impl History {
+impl Told {
     fn request(&mut self, body: &[u8]) -> Result<(), String> {
         let from = memmem::find(body, INPUT).ok_or("no input")? + INPUT.len();
         let to = memmem::rfind(body, AFTER_INPUT).ok_or("no tools after the input")?;

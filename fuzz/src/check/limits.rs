@@ -1,52 +1,77 @@
 //! Claim: attempts at a request stay within 1 + max(request_max_retries, stream_max_retries), and
-//! each repetition was announced.
+//! each repetition was announced; commands that live at once are bounded.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use codex_proto::{EffectKind, Event, Output, Settings};
+use codex_proto::{EffectId, EffectKind, Event, Input, Output, Settings, ThreadId};
 
-use super::Check;
+use super::{Check, thread_of};
+
+/// Commands of one thread that live at once, and as many again that are being killed.
+const COMMANDS_MAX: usize = 2 * 64;
 
 pub(super) struct Limits {
     most: u32,
+    threads: BTreeMap<ThreadId, Attempts>,
+    /// Commands that have not ended.
+    commands: BTreeSet<EffectId>,
+}
+
+#[derive(Default)]
+struct Attempts {
     announced: u32,
     awaiting: bool,
-    open_commands: usize,
 }
 
 impl Limits {
     pub(super) fn new(settings: &Arc<Settings>) -> Self {
         let provider = &settings.provider;
         let most = provider.request_retries_max.max(provider.stream_retries_max);
-        Self { most, announced: 0, awaiting: false, open_commands: 0 }
+        Self { most, threads: BTreeMap::new(), commands: BTreeSet::new() }
     }
 }
 
 impl Check for Limits {
+    fn on_input(&mut self, input: &Input) -> Result<(), String> {
+        if let Input::Reply(id, reply) = input
+            && reply.is_terminal()
+        {
+            self.commands.remove(id);
+        }
+        Ok(())
+    }
+
     fn on_output(&mut self, output: &Output) -> Result<(), String> {
         match output {
             Output::Effect(effect) => match &effect.kind {
-                EffectKind::Http(_) => {
-                    if !std::mem::take(&mut self.awaiting) {
-                        self.announced = 0;
+                EffectKind::Http(request) => {
+                    let thread = thread_of(request).ok_or("a request of no thread")?;
+                    let attempts = self.threads.entry(thread).or_default();
+                    if !std::mem::take(&mut attempts.awaiting) {
+                        attempts.announced = 0;
                     }
                     Ok(())
                 }
                 EffectKind::Spawn(_) => {
-                    self.open_commands += 1;
-                    if self.open_commands > 4_096 {
-                        return Err("commands without end".into());
+                    self.commands.insert(effect.id);
+                    let most = COMMANDS_MAX * self.threads.len();
+                    if self.commands.len() > most {
+                        return Err(format!("{} commands, at most {most}", self.commands.len()));
                     }
                     Ok(())
                 }
                 _ => Ok(()),
             },
-            Output::Event(Event::Retrying { attempt, attempts_max, .. }) => {
-                self.awaiting = true;
-                if *attempt != self.announced + 1 {
-                    return Err(format!("attempt {attempt} after {}", self.announced));
+            Output::Event(Event::Retrying { thread, attempt, attempts_max, .. }) => {
+                let attempts = self.threads.entry(*thread).or_default();
+                attempts.awaiting = true;
+                if *attempt != attempts.announced + 1 {
+                    return Err(format!("attempt {attempt} after {}", attempts.announced));
                 }
-                self.announced = *attempt;
+                attempts.announced = *attempt;
                 if attempt > attempts_max || *attempts_max > self.most {
                     return Err(format!(
                         "attempt {attempt} of {attempts_max}, at most {}",
@@ -55,9 +80,8 @@ impl Check for Limits {
                 }
                 Ok(())
             }
-            Output::Event(Event::TurnEnded { .. }) => {
-                self.awaiting = false;
-                self.announced = 0;
+            Output::Event(Event::TurnEnded { thread, .. }) => {
+                self.threads.insert(*thread, Attempts::default());
                 Ok(())
             }
             Output::Event(_) => Ok(()),

@@ -12,7 +12,10 @@ mod secrets;
 
 use std::sync::Arc;
 
-use codex_proto::{Effect, EffectKind, Input, Output, Settings, effect::HttpRequest};
+use codex_proto::{
+    Effect, EffectKind, Input, Output, Settings, ThreadId, effect::HttpRequest,
+    settings::HeaderValue,
+};
 use serde::Serialize;
 
 use crate::world::World;
@@ -52,6 +55,15 @@ pub trait Check {
     fn at_end(&self, _world: &World) -> Result<(), String> {
         Ok(())
     }
+}
+
+/// Whose request it is.
+#[must_use]
+pub fn thread_of(request: &HttpRequest) -> Option<ThreadId> {
+    request.headers.iter().find_map(|(name, value)| match value {
+        HeaderValue::Plain(value) if name == "thread_id" => value.parse().ok(),
+        _ => None,
+    })
 }
 
 /// Appends everything an output says. What is long goes as it is, all else as JSON: to hash and to

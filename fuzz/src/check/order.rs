@@ -8,7 +8,7 @@ use std::{
 };
 
 use codex_proto::{
-    EffectId, EffectKind, Event, Input, Output, Settings,
+    EffectId, EffectKind, Event, Input, Output, Settings, ThreadId,
     item::{ItemBody, ItemStatus},
 };
 
@@ -19,11 +19,11 @@ const CALL_ID: &str = "\"call_id\":\"";
 
 pub(super) struct Order {
     settings: Arc<Settings>,
-    writing: BTreeMap<EffectId, Vec<u8>>,
+    writing: BTreeMap<EffectId, (ThreadId, Vec<u8>)>,
     /// Calls whose lines are written, or could not be.
-    settled: BTreeSet<String>,
-    /// The engine said that it does not wait for the disk any longer.
-    gave_up: bool,
+    settled: BTreeSet<(ThreadId, String)>,
+    /// Threads that said that they do not wait for the disk any longer.
+    gave_up: BTreeSet<ThreadId>,
 }
 
 impl Order {
@@ -32,12 +32,16 @@ impl Order {
             settings: Arc::clone(settings),
             writing: BTreeMap::new(),
             settled: BTreeSet::new(),
-            gave_up: false,
+            gave_up: BTreeSet::new(),
         }
     }
 
-    fn is_settled(&self, call_id: &str) -> bool {
-        self.settings.ephemeral || self.settled.contains(call_id)
+    fn is_settled(&self, thread: ThreadId, call_id: &str) -> bool {
+        self.settings.ephemeral || self.settled.contains(&(thread, call_id.to_owned()))
+    }
+
+    fn is_writing(&self, thread: ThreadId) -> bool {
+        self.writing.values().any(|(of, _)| *of == thread)
     }
 }
 
@@ -45,11 +49,11 @@ impl Check for Order {
     fn on_input(&mut self, input: &Input) -> Result<(), String> {
         if let Input::Reply(id, reply) = input
             && reply.is_terminal()
-            && let Some(bytes) = self.writing.remove(id)
+            && let Some((thread, bytes)) = self.writing.remove(id)
         {
             let text = String::from_utf8_lossy(&bytes);
             let ids = text.split(CALL_ID).skip(1).filter_map(|rest| rest.split('"').next());
-            self.settled.extend(ids.map(str::to_owned));
+            self.settled.extend(ids.map(|id| (thread, id.to_owned())));
         }
         Ok(())
     }
@@ -61,10 +65,10 @@ impl Check for Order {
                     if append.bytes.last() != Some(&b'\n') {
                         return Err("an append that does not end its line".into());
                     }
-                    if !self.writing.is_empty() {
+                    if self.is_writing(append.thread) {
                         return Err("two appends at once".into());
                     }
-                    self.writing.insert(effect.id, append.bytes.clone());
+                    self.writing.insert(effect.id, (append.thread, append.bytes.clone()));
                     Ok(())
                 }
                 EffectKind::Spawn(spawn) if spawn.sandbox != self.settings.sandbox => {
@@ -75,7 +79,7 @@ impl Check for Order {
                 }
                 _ => Ok(()),
             },
-            Output::Event(Event::ItemStarted { item, .. }) => {
+            Output::Event(Event::ItemStarted { thread, item }) => {
                 let call_id = match &item.body {
                     ItemBody::Command(command) => &command.call_id,
                     _ => return Ok(()),
@@ -83,17 +87,19 @@ impl Check for Order {
                 // A declined command starts and completes in one breath; it never runs.
                 let runs = matches!(&item.body,
                     ItemBody::Command(command) if command.status == ItemStatus::InProgress);
-                if runs && !self.is_settled(call_id) {
+                if runs && !self.is_settled(*thread, call_id) {
                     return Err(format!("{call_id} ran before its line was written"));
                 }
                 Ok(())
             }
-            Output::Event(Event::Warning { message, .. }) => {
-                self.gave_up |= message.starts_with("the transcript was not saved");
+            Output::Event(Event::Warning { thread: Some(thread), message }) => {
+                if message.starts_with("the transcript was not saved") {
+                    self.gave_up.insert(*thread);
+                }
                 Ok(())
             }
-            Output::Event(Event::TurnEnded { .. }) => {
-                if self.writing.is_empty() || std::mem::take(&mut self.gave_up) {
+            Output::Event(Event::TurnEnded { thread, .. }) => {
+                if self.gave_up.remove(thread) || !self.is_writing(*thread) {
                     return Ok(());
                 }
                 Err("a turn ended while its lines were being written".into())

@@ -14,7 +14,7 @@ use super::{Check, history::check_calls};
 use crate::world::World;
 
 /// Prefixes that are tried per run.
-const PREFIXES: usize = 12;
+const PREFIXES: usize = 6;
 
 pub(super) struct Rollout {
     settings: Arc<Settings>,
@@ -28,26 +28,44 @@ impl Rollout {
 
 impl Check for Rollout {
     fn at_end(&self, world: &World) -> Result<(), String> {
-        let rollout = world.files.contents.iter().find(|(path, _)| {
-            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("rollout-"))
-        });
-        let Some((_, bytes)) = rollout else { return Ok(()) };
+        for path in world.files.rollouts() {
+            let Some(bytes) = world.files.contents.get(&path) else { continue };
+            let last = |id: &&ThreadId| world.threads[*id].rollout.as_ref() == Some(&path);
+            // A file that was torn or never written may be beyond use, but not if it was used.
+            let Some(id) = world.last.iter().find(last) else { continue };
+            self.prefixes(bytes, world.now)?;
+            let (thread, input) = resume(&self.settings, bytes, world.now)?;
+            if thread != *id {
+                return Err(format!("{id} resumed as {thread}"));
+            }
+            let told: Value = serde_json::from_slice(&world.threads[id].told).unwrap_or_default();
+            let told = told["input"].as_array().cloned().unwrap_or_default();
+            if !input.starts_with(&told) {
+                let at = input.iter().zip(&told).position(|(a, b)| a != b);
+                let differs =
+                    |items: &[Value]| at.and_then(|at| items.get(at)).map(Value::to_string);
+                return Err(format!(
+                    "the resumed conversation differs at item {at:?}: {:?}, live {:?}",
+                    differs(&input),
+                    differs(&told)
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Rollout {
+    fn prefixes(&self, bytes: &[u8], now: Now) -> Result<(), String> {
         let first_line = bytes.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let rest = bytes.len() - first_line;
+        // Somewhere else in each run.
+        let offset = usize::try_from(now.mono.0).unwrap_or_default() % rest.max(1);
         for step in 0..PREFIXES {
-            let cut = first_line + (bytes.len() - first_line) * step / PREFIXES;
-            let (_, input) = resume(&self.settings, &bytes[..cut], world.now)
+            let cut = first_line + (rest * step + offset) / PREFIXES;
+            let (_, input) = resume(&self.settings, &bytes[..cut], now)
                 .map_err(|why| format!("cut at {cut} of {}: {why}", bytes.len()))?;
             check_calls(&input).map_err(|why| format!("cut at {cut}: {why}"))?;
-        }
-        let (thread, input) = resume(&self.settings, bytes, world.now)?;
-        if Some(thread) != world.thread {
-            return Err(format!("resumed as {thread}"));
-        }
-        let told: Value = serde_json::from_slice(&world.told).unwrap_or_default();
-        let told = told["input"].as_array().cloned().unwrap_or_default();
-        if !input.starts_with(&told) {
-            let at = input.iter().zip(&told).position(|(a, b)| a != b);
-            return Err(format!("the resumed conversation differs at item {at:?}"));
         }
         Ok(())
     }

@@ -1,6 +1,9 @@
 //! Files: a workspace, rollouts, and a disk that may be full.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use codex_proto::{
     EffectKind, HostError, HostErrorKind, Reply,
@@ -8,13 +11,18 @@ use codex_proto::{
 };
 
 use super::Replies;
-use crate::{dice::Dice, fault::Swarm};
+use crate::{
+    dice::Dice,
+    fault::{Fault, Swarm},
+};
 
 /// The disk.
 #[derive(Clone, Debug)]
 pub struct Files {
     /// Contents by path.
     pub contents: BTreeMap<PathBuf, Vec<u8>>,
+    /// Writes that will fail because the disk is full.
+    full_for: u64,
 }
 
 impl Default for Files {
@@ -25,6 +33,7 @@ impl Default for Files {
                 .iter()
                 .map(|(path, text)| (PathBuf::from(path), text.as_bytes().to_vec()))
                 .collect(),
+            full_for: 0,
         }
     }
 }
@@ -33,14 +42,25 @@ impl Files {
     /// Carries out an effect; the caller delivers the replies. `None` for effects that are not
     /// about files.
     pub fn on(&mut self, kind: &EffectKind, swarm: &Swarm, rng: &mut Dice) -> Option<Replies> {
-        let delay = if rng.f64() < swarm.slow { rng.u64(0..3_000) } else { rng.u64(0..10) };
+        let delay =
+            if swarm.strikes(Fault::Slow, rng) { rng.u64(0..3_000) } else { rng.u64(0..10) };
         let failed = |kind, text: &str| Reply::Failed(HostError::new(kind, text));
         let replies = match kind {
             EffectKind::Append(append) => {
-                if rng.f64() < swarm.disk {
+                if swarm.strikes(Fault::Full, rng) {
+                    self.full_for = rng.u64(1..20);
+                }
+                // Without faults somebody has made room.
+                let is_full = self.full_for > 0 && swarm.has(Fault::Full);
+                self.full_for = self.full_for.saturating_sub(1);
+                if is_full || swarm.strikes(Fault::Disk, rng) {
                     vec![(delay, failed(HostErrorKind::DiskFull, "no space left on device"))]
                 } else {
                     let file = self.contents.entry(append.path.clone()).or_default();
+                    // As the host does: a torn line is ended first.
+                    if file.last().is_some_and(|byte| *byte != b'\n') {
+                        file.push(b'\n');
+                    }
                     file.extend_from_slice(&append.bytes);
                     vec![(delay, Reply::Closed)]
                 }
@@ -69,7 +89,7 @@ impl Files {
             }
             EffectKind::Patch(patch) => vec![(delay, self.patch(patch, swarm, rng))],
             EffectKind::Project(_) => {
-                if rng.f64() < swarm.disk {
+                if swarm.strikes(Fault::Disk, rng) {
                     vec![(delay, failed(HostErrorKind::Permission, "permission denied"))]
                 } else {
                     let doc = ProjectDoc {
@@ -98,8 +118,28 @@ impl Files {
         Some(replies)
     }
 
+    /// The rollouts on the disk.
+    #[must_use]
+    pub fn rollouts(&self) -> Vec<PathBuf> {
+        let is_rollout = |path: &&PathBuf| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("rollout-"))
+        };
+        self.contents.keys().filter(is_rollout).cloned().collect()
+    }
+
+    /// What a crash or a bad disk does to a file: it ends anywhere, or holds garbage.
+    pub fn tear(&mut self, path: &Path, rng: &mut Dice) {
+        let Some(bytes) = self.contents.get_mut(path) else { return };
+        let at = rng.usize(0..=bytes.len());
+        match rng.u8(0..4) {
+            0 => bytes.splice(at..at, *b"\xff\x00garbage").for_each(drop),
+            1 => bytes.splice(at..at, *b"\n{\"timestamp\":1}\nnull\n").for_each(drop),
+            _ => bytes.truncate(at),
+        }
+    }
+
     fn patch(&mut self, patch: &FilePatch, swarm: &Swarm, rng: &mut Dice) -> Reply {
-        if rng.f64() < swarm.stale
+        if swarm.strikes(Fault::Stale, rng)
             && let Some(file) = patch.files.first()
         {
             self.contents.entry(file.path.clone()).or_default().extend_from_slice(b"stale\n");

@@ -8,7 +8,13 @@ use memchr::memmem;
 use serde_json::{Value, json};
 
 use super::Replies;
-use crate::{dice::Dice, fault::Swarm};
+use crate::{
+    dice::Dice,
+    fault::{Fault, Swarm},
+};
+
+/// Bytes of a huge delta.
+const HUGE_BYTES: usize = 256 << 10;
 
 /// Makes up answers. Its only memory is a counter, so that call ids differ.
 #[derive(Clone, Debug, Default)]
@@ -21,10 +27,10 @@ impl Model {
     pub fn on(&mut self, request: &HttpRequest, swarm: &Swarm, rng: &mut Dice) -> Replies {
         let body = &request.body[..];
         let delay = |rng: &mut Dice| {
-            if rng.f64() < swarm.slow { rng.u64(100..20_000) } else { rng.u64(0..30) }
+            if swarm.strikes(Fault::Slow, rng) { rng.u64(100..20_000) } else { rng.u64(0..30) }
         };
         let mut replies = Vec::new();
-        if rng.f64() < swarm.connect {
+        if swarm.strikes(Fault::Connect, rng) {
             let kind = *rng
                 .choice(&[
                     HostErrorKind::Connect,
@@ -42,18 +48,30 @@ impl Model {
         if rng.bool() {
             replies.push((delay(rng), Reply::Opened));
         }
-        if rng.f64() < swarm.status {
+        if swarm.strikes(Fault::Status, rng) {
             self.refuse(&mut replies, rng);
             return replies;
         }
         let head = HttpHead { status: 200, headers: Vec::new() };
         replies.push((delay(rng), Reply::Head(Box::new(head))));
-        let mut bytes = self.stream(body, rng);
-        if rng.f64() < swarm.garble {
+        let mut events = self.events(body, swarm, rng);
+        if swarm.strikes(Fault::Reorder, rng) {
+            let (a, b) = (rng.usize(0..events.len()), rng.usize(0..events.len()));
+            events.swap(a, b);
+        }
+        if swarm.strikes(Fault::Repeat, rng) {
+            let at = rng.usize(0..events.len());
+            events.insert(rng.usize(0..=events.len()), events[at].clone());
+        }
+        let mut bytes = Vec::new();
+        for event in events {
+            bytes.extend_from_slice(format!("event: x\ndata: {event}\n\n").as_bytes());
+        }
+        if swarm.strikes(Fault::Garble, rng) {
             garble(&mut bytes, rng);
         }
-        let cut = (rng.f64() < swarm.cut).then(|| rng.usize(0..=bytes.len()));
-        let stall = rng.f64() < swarm.stall;
+        let cut = (swarm.strikes(Fault::Cut, rng)).then(|| rng.usize(0..=bytes.len()));
+        let stall = swarm.strikes(Fault::Stall, rng);
         if stall {
             bytes.truncate(rng.usize(0..=bytes.len()));
         }
@@ -108,19 +126,20 @@ impl Model {
     }
 
     /// A whole stream: items, and one of the ends there are.
-    fn stream(&mut self, body: &[u8], rng: &mut Dice) -> Vec<u8> {
+    fn events(&mut self, body: &[u8], swarm: &Swarm, rng: &mut Dice) -> Vec<Value> {
         let mut events = vec![json!({ "type": "response.created", "response": {} })];
         let since = outputs_since_prompt(body);
         if rng.u8(0..3) == 0 {
             push_reasoning(&mut events, rng);
         }
         if rng.bool() {
-            push_message(&mut events, rng);
+            let huge = swarm.strikes(Fault::Huge, rng);
+            push_message(&mut events, huge, rng);
         }
         // The longer a turn lasts, the more it wants to end.
         if rng.usize(0..40) > since * 6 {
             for _ in 0..=rng.u8(0..4) {
-                let item = self.call(body, rng);
+                let item = self.call(body, swarm, rng);
                 push_item(&mut events, item, rng);
             }
         }
@@ -139,23 +158,21 @@ impl Model {
                 "id": "r", "usage": usage, "end_turn": false } }),
             _ => json!({ "type": "response.completed", "response": { "id": "r", "usage": usage } }),
         });
-        let mut bytes = Vec::new();
-        for event in events {
-            bytes.extend_from_slice(format!("event: x\ndata: {event}\n\n").as_bytes());
-        }
-        bytes
+        events
     }
 
     /// A call of any tool, well formed or not.
-    fn call(&mut self, body: &[u8], rng: &mut Dice) -> Value {
-        self.calls += 1;
+    fn call(&mut self, body: &[u8], swarm: &Swarm, rng: &mut Dice) -> Value {
+        let odd = swarm.strikes(Fault::Odd, rng);
+        // An odd model may say the id of its last call again.
+        self.calls += u64::from(!(odd && rng.bool()));
         let call_id = format!("call_{}", self.calls);
         let function = |name: &str, args: Value| {
             let args = args.as_str().map_or_else(|| args.to_string(), str::to_owned);
             json!({ "type": "function_call", "id": "fc", "name": name, "arguments": args,
                     "call_id": call_id })
         };
-        match rng.u8(0..12) {
+        match if odd { rng.u8(8..10) } else { rng.u8(0..12) } {
             0..=3 => function("exec_command", json!({ "cmd": "make", "yield_time_ms": 500 })),
             4 => function("shell_command", json!({ "command": "ls", "timeout_ms": 1_000 })),
             5 => function("shell", json!({ "command": ["ls", "-l"] })),
@@ -211,10 +228,12 @@ fn session_in(body: &[u8]) -> Option<u64> {
     String::from_utf8(digits.copied().collect()).ok()?.parse().ok()
 }
 
-fn push_message(events: &mut Vec<Value>, rng: &mut Dice) {
+fn push_message(events: &mut Vec<Value>, huge: bool, rng: &mut Dice) {
     let words = ["Looking", " at", " it", ".\n", " é", "😀", ""];
     let text: Vec<&str> =
         (0..rng.usize(0..6)).filter_map(|_| rng.choice(&words).copied()).collect();
+    let long = "long ".repeat(HUGE_BYTES / 5);
+    let text = if huge { vec![long.as_str(), "end"] } else { text };
     let item = |text: &str| {
         json!({ "type": "message", "id": "m", "role": "assistant",
                 "content": [{ "type": "output_text", "text": text }] })

@@ -8,21 +8,29 @@ use codex_proto::{
 };
 
 use super::Replies;
-use crate::{dice::Dice, fault::Swarm};
+use crate::{
+    dice::Dice,
+    fault::{Fault, Swarm},
+};
+
+/// Lines of a huge output.
+const HUGE_LINES: usize = 64_000;
 
 /// Answers a spawn. A command that hangs has no terminal reply until it is killed.
 pub fn on_spawn(spawn: &Spawn, swarm: &Swarm, rng: &mut Dice) -> Replies {
-    if rng.f64() < swarm.spawn {
+    if swarm.strikes(Fault::Spawn, rng) {
         let error = HostError::new(HostErrorKind::Spawn, "no such program");
         return vec![(rng.u64(0..20), Reply::Failed(error))];
     }
     let delay = |rng: &mut Dice| {
-        if rng.f64() < swarm.slow { rng.u64(0..20_000) } else { rng.u64(0..60) }
+        if swarm.strikes(Fault::Slow, rng) { rng.u64(0..20_000) } else { rng.u64(0..60) }
     };
     let mut replies = vec![(rng.u64(0..5), Reply::Opened)];
     let mut total = 0;
     for _ in 0..rng.usize(0..4) {
-        let line = format!("line {}\n", rng.u16(..)).repeat(1 + rng.usize(0..30));
+        let huge = swarm.strikes(Fault::Huge, rng);
+        let lines = if huge { HUGE_LINES } else { 1 + rng.usize(0..30) };
+        let line = format!("line {}\n", rng.u16(..)).repeat(lines);
         total += line.len() as u64;
         replies.push((delay(rng), Reply::Bytes(line.into_bytes())));
     }
@@ -34,7 +42,7 @@ pub fn on_spawn(spawn: &Spawn, swarm: &Swarm, rng: &mut Dice) -> Replies {
         replies.push((delay(rng), Reply::Tail { omitted_bytes, bytes }));
         spool = Some(PathBuf::from(&spawn.spool));
     }
-    if rng.f64() >= swarm.hang {
+    if !swarm.strikes(Fault::Hang, rng) {
         let code = *rng.choice(&[0, 0, 0, 1, 2, 137]).unwrap_or(&0);
         let exit = Exit { code, output_bytes: total, spool, spool_cut_bytes: 0 };
         replies.push((delay(rng), Reply::Exited(exit)));

@@ -1,4 +1,7 @@
-//! A user who prompts, steers, queues, attaches pictures, and changes their mind.
+//! A user who prompts, steers, queues, attaches pictures, changes their mind, leaves threads and
+//! comes back to them.
+
+use std::path::PathBuf;
 
 use codex_proto::{
     Op, ThreadId,
@@ -7,6 +10,9 @@ use codex_proto::{
 
 use crate::dice::Dice;
 
+/// Threads that a user has open at most.
+const THREADS_MAX: usize = 3;
+
 /// Makes up ops. Every prompt says something else, so that it can be followed.
 #[derive(Clone, Debug, Default)]
 pub struct User {
@@ -14,13 +20,24 @@ pub struct User {
 }
 
 impl User {
-    /// The next thing the user does.
-    pub fn act(&mut self, thread: ThreadId, rng: &mut Dice) -> Op {
-        match rng.u8(0..10) {
-            0 | 1 => Op::Interrupt { thread },
-            2 => self.prompt(thread, Delivery::FollowUp, rng.bool()),
-            3 => self.prompt(thread, Delivery::Steer, true),
+    /// The next thing the user does, given the threads that are open and the rollouts there are.
+    pub fn act(&mut self, open: &[ThreadId], rollouts: &[PathBuf], rng: &mut Dice) -> Op {
+        let Some(thread) = rng.choice(open).copied() else { return Self::open(rollouts, rng) };
+        match rng.u8(0..20) {
+            0..=3 => Op::Interrupt { thread },
+            4 | 5 => self.prompt(thread, Delivery::FollowUp, rng.bool()),
+            6 | 7 => self.prompt(thread, Delivery::Steer, true),
+            8 if open.len() < THREADS_MAX => Self::open(rollouts, rng),
+            9 => Op::StopThread { thread },
             _ => self.prompt(thread, Delivery::Steer, false),
+        }
+    }
+
+    /// A new thread, or an old one.
+    pub fn open(rollouts: &[PathBuf], rng: &mut Dice) -> Op {
+        match rng.choice(rollouts) {
+            Some(path) if rng.u8(0..4) > 0 => Op::ResumeThread { path: path.clone() },
+            _ => Op::StartThread,
         }
     }
 
