@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use codex_exec::args::{ConfigArgs, ExecArgs, InputArgs, SandboxArg};
 use codex_proto::policy::ApprovalPolicy;
 
+use crate::debug::Edge;
+
 /// A coding agent that works in your terminal.
 ///
 /// Without a command it will open its screen, which this version does not have yet: use
@@ -175,6 +177,51 @@ pub(crate) enum DebugCommand {
     Landlock(SandboxCommandArgs),
     /// Tell a journal to the engine again
     Replay(ReplayArgs),
+    /// Draw a journal as a sequence diagram
+    Timeline(TimelineArgs),
+}
+
+/// Draws who asked what of whom in a journal, and what came of it, from top to bottom. Exit codes: 0
+/// drawn, 1 it cannot be written or the journal differs from what this version does, 2 the journal
+/// cannot be read to its end; what is before that is drawn.
+#[derive(Args, Debug)]
+#[command(long_about)]
+pub(crate) struct TimelineArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// The journal
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Where the picture goes, instead of standard output; a file that exists is replaced. A name
+    /// in .mmd or .md makes it Mermaid text
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// What to write, whatever the name of the file
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub(crate) format: Option<TimelineFormat>,
+    /// Begin at this input, or at this time after the first: 250, 1.5s, 300ms
+    #[arg(long, value_name = "EDGE", value_parser = Edge::parse)]
+    pub(crate) from: Option<Edge>,
+    /// End with this input, or at this time after the first
+    #[arg(long, value_name = "EDGE", value_parser = Edge::parse)]
+    pub(crate) to: Option<Edge>,
+    /// Most rows; the middle of more is folded into one
+    #[arg(long, value_name = "COUNT", default_value_t = 300)]
+    pub(crate) rows: usize,
+    /// Show each state change of each machine
+    #[arg(long)]
+    pub(crate) moves: bool,
+}
+
+/// `--format` of a timeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TimelineFormat {
+    /// Mermaid text in a Markdown block
+    Markdown,
+    /// Mermaid text
+    Mermaid,
+    /// A picture
+    Svg,
 }
 
 /// Says what a journal holds, without replaying it; or, with --scrub, writes one with the same inputs,

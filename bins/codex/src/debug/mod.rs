@@ -2,6 +2,7 @@
 
 mod journal;
 mod replay;
+mod timeline;
 
 use std::{
     fs::File,
@@ -11,6 +12,7 @@ use std::{
 
 use codex_engine::journal::JournalError;
 use codex_exec::{args::ConfigArgs, stderr};
+pub(crate) use timeline::Edge;
 
 use crate::{
     args::{DebugArgs, DebugCommand},
@@ -29,6 +31,7 @@ pub(crate) fn run(args: DebugArgs, outer: ConfigArgs) -> u8 {
         DebugCommand::Journal(args) => journal::run(&args),
         DebugCommand::Landlock(args) => sandbox::run(args, outer),
         DebugCommand::Replay(args) => replay::run(&args),
+        DebugCommand::Timeline(args) => timeline::run(&args),
     }
 }
 
