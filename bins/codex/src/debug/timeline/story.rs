@@ -30,8 +30,9 @@ const SLOW_APPEND_US: u64 = 100_000;
 /// the row before, in microseconds.
 const SOON_US: u64 = 5_000;
 
-/// Columns of the name of an effect beside its answer.
-const NAME_COLUMNS_MAX: usize = 20;
+/// Columns of an answer and the name of its effect, and of the name at least.
+const ANSWER_COLUMNS_MAX: usize = 38;
+const NAME_COLUMNS_MIN: usize = 8;
 
 /// A time without rows that is drawn as a break, in microseconds.
 pub(super) const SILENCE_US: u64 = 500_000;
@@ -541,19 +542,19 @@ impl Teller {
         // Which of several is said only where there are several.
         let is_alone = self.open.values().filter(|open| open.lifeline == lifeline).count() < 2;
         let whose = match what {
-            What::Append { .. } => format!(" ({})", open.name),
+            What::Append { .. } => open.name.clone(),
             What::Http | What::Other | What::Spawn if is_alone => String::new(),
             What::Http | What::Other | What::Spawn => {
-                format!(" ({})", shorten(open.name.trim_start_matches("exec "), NAME_COLUMNS_MAX))
+                open.name.trim_start_matches("exec ").to_owned()
             }
         };
         let size = open.bytes;
         let (text, mood) = match reply {
             Reply::Failed(error) if error.kind == HostErrorKind::Cancelled => {
-                (format!("cancelled{whose}"), Mood::Bad)
+                ("cancelled".to_owned(), Mood::Bad)
             }
-            Reply::Failed(error) => (format!("failed: {error}{whose}"), Mood::Bad),
-            Reply::Closed if open.is_cancelled => (format!("cancelled{whose}"), Mood::Bad),
+            Reply::Failed(error) => (format!("failed: {error}"), Mood::Bad),
+            Reply::Closed if open.is_cancelled => ("cancelled".to_owned(), Mood::Bad),
             Reply::Exited(exit) => {
                 let size = match exit.output_bytes {
                     0 => String::new(),
@@ -563,7 +564,7 @@ impl Teller {
                 let cancelled = if open.is_cancelled { "cancelled, " } else { "" };
                 let is_bad = exit.code != 0 || open.is_cancelled;
                 let mood = if is_bad { Mood::Bad } else { Mood::Plain };
-                (format!("{cancelled}exit {}{size} in {took}{whose}", exit.code), mood)
+                (format!("{cancelled}exit {}{size} in {took}", exit.code), mood)
             }
             _ => match what {
                 What::Append { .. } if took < SLOW_APPEND_US => {
@@ -585,10 +586,11 @@ impl Teller {
                 What::Http => ("end".to_owned(), Mood::Faint),
                 What::Other | What::Spawn => {
                     let done = if size > 0 { bytes(size) } else { "done".to_owned() };
-                    (open.answer.clone().unwrap_or(done) + &whose, Mood::Plain)
+                    (open.answer.clone().unwrap_or(done), Mood::Plain)
                 }
             },
         };
+        let text = named(text, &whose);
         let row = self.arrow(lifeline, Lifeline::Engine, mood, text);
         self.close(id, row);
     }
@@ -748,6 +750,15 @@ impl Open {
             is_cancelled: false,
         }
     }
+}
+
+/// An answer with the name of its effect, if it has one, as far as there is room.
+fn named(answer: String, name: &str) -> String {
+    if name.is_empty() {
+        return answer;
+    }
+    let room = ANSWER_COLUMNS_MAX.saturating_sub(answer.chars().count() + 3);
+    format!("{answer} ({})", shorten(name, room.max(NAME_COLUMNS_MIN)))
 }
 
 /// A URL without scheme, host and query.

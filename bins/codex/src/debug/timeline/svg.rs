@@ -23,10 +23,9 @@ const ROW_HEIGHT: f64 = 25.0;
 const BAND_HEIGHT: f64 = 34.0;
 const FOOT_HEIGHT: f64 = 44.0;
 const BAR_WIDTH: f64 = 9.0;
-/// From one bar to the next beside it.
+/// From one bar to the next beside it, and from the first to the last of many.
 const BAR_STEP: f64 = 11.0;
-/// More bars than these share the last place.
-const PLACES_MAX: usize = 4;
+const BARS_WIDTH: f64 = 55.0;
 /// Between a lifeline and the texts beside it.
 const TEXT_GAP: f64 = 14.0;
 /// A column of text, generously.
@@ -72,7 +71,8 @@ pub(super) fn render(story: &Story, title: &str) -> String {
 
 struct Page<'a> {
     story: &'a Story,
-    lifelines: Vec<(Lifeline, f64)>,
+    /// Each with its place, and the last place of a bar on it.
+    lifelines: Vec<(Lifeline, f64, usize)>,
     /// The line of each row.
     y: Vec<f64>,
     height: f64,
@@ -87,7 +87,8 @@ impl<'a> Page<'a> {
         let mut x = USER_X;
         let mut lifelines = Vec::new();
         for (index, lifeline) in story.lifelines.iter().enumerate() {
-            lifelines.push((*lifeline, x));
+            let bars = story.bars.iter().filter(|bar| bar.lifeline == *lifeline);
+            lifelines.push((*lifeline, x, bars.map(|bar| bar.place).max().unwrap_or(0)));
             x += (LAST_X - USER_X) * weight(index) / whole.max(1.0);
         }
         let mut y = Vec::with_capacity(story.rows.len());
@@ -108,8 +109,8 @@ impl<'a> Page<'a> {
     }
 
     fn x(&self, lifeline: Lifeline) -> f64 {
-        let found = self.lifelines.iter().find(|(other, _)| *other == lifeline);
-        found.map_or(WIDTH, |(_, x)| *x)
+        let found = self.lifelines.iter().find(|(other, ..)| *other == lifeline);
+        found.map_or(WIDTH, |(_, x, _)| *x)
     }
 
     fn frame(&self, title: &str) -> String {
@@ -132,7 +133,7 @@ impl<'a> Page<'a> {
 
     fn lifelines(&self, out: &mut String) {
         let (top, bottom) = (HEADS_Y, self.height - FOOT_HEIGHT);
-        for (lifeline, x) in &self.lifelines {
+        for (lifeline, x, _) in &self.lifelines {
             let name = lifeline.name();
             let width = 84.0;
             let left = x - width / 2.0;
@@ -168,8 +169,11 @@ impl<'a> Page<'a> {
     }
 
     fn left(&self, bar: &Bar) -> f64 {
-        let place = i32::try_from(bar.place.min(PLACES_MAX)).unwrap_or_default();
-        self.x(bar.lifeline) - BAR_WIDTH / 2.0 + f64::from(place) * BAR_STEP
+        let count = |places: usize| u32::try_from(places).map_or(f64::MAX, f64::from);
+        let found = self.lifelines.iter().find(|(lifeline, ..)| *lifeline == bar.lifeline);
+        let last = found.map_or(0, |(_, _, last)| *last);
+        let step = BAR_STEP.min(BARS_WIDTH / count(last.max(1)));
+        self.x(bar.lifeline) - BAR_WIDTH / 2.0 + count(bar.place) * step
     }
 
     /// Where an arrow of a row touches a lifeline: at the bar that it starts or ends, or at what
@@ -206,8 +210,10 @@ impl<'a> Page<'a> {
                 self.arrow(out, index, y, (*from, *to), *mood);
                 let is_right = (*from).max(*to) > Lifeline::Engine;
                 let left = if is_right { Lifeline::Engine } else { Lifeline::User };
-                let room = match self.lifelines.iter().position(|(other, _)| *other == left) {
-                    Some(at) => self.lifelines.get(at + 1).map_or(200.0, |(_, x)| x - self.x(left)),
+                let room = match self.lifelines.iter().position(|(other, ..)| *other == left) {
+                    Some(at) => {
+                        self.lifelines.get(at + 1).map_or(200.0, |(_, x, _)| x - self.x(left))
+                    }
                     None => 200.0,
                 };
                 let x = self.x(left) + TEXT_GAP;
