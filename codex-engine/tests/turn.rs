@@ -272,6 +272,21 @@ fn an_interrupt_answers_every_open_call_and_kills_what_they_started() {
 }
 
 #[test]
+fn an_interrupt_also_ends_what_a_failed_turn_still_waits_for() {
+    let mut h = Harness::new(settings());
+    h.prompt("hi");
+    let error = json!({ "code": "insufficient_quota", "message": "no" });
+    let failed = json!({ "type": "response.failed", "response": { "error": error } });
+    h.stream(&[done(&exec("c1", "make")), failed]);
+    let (id, _) = h.spawns()[0].clone();
+    h.reply(id, Reply::Opened);
+    assert_eq!(h.outcomes().len(), 0);
+    h.interrupt();
+    assert!(h.told.contains(&EffectKind::Signal { spawn: id, signal: Signal::Terminate }));
+    assert!(matches!(h.outcomes()[..], [TurnOutcome::Failed(_)]));
+}
+
+#[test]
 fn steering_joins_before_the_next_request_and_forces_one() {
     let mut h = Harness::new(settings());
     h.prompt("hi");

@@ -448,6 +448,11 @@ impl Turn {
     /// Ends the turn early. What its calls started is ended; each gets its output.
     pub(crate) fn interrupt(&mut self, shared: &mut Shared, cx: &mut Cx<'_>) {
         match &mut self.state {
+            // A turn that failed waits for its tools, but not against the user's will.
+            State::Draining { until: until @ None, .. } => {
+                *until = Some(cx.now.mono.after_ms(DRAIN_MS));
+                self.board.interrupt(shared, cx);
+            }
             State::Draining { .. } | State::Ending { .. } => {}
             State::Backoff { .. } | State::Preparing | State::Working { .. } => {
                 self.drain_interrupted(shared, cx);
