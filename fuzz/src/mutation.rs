@@ -37,6 +37,7 @@ const COMMAND: &str = "codex-engine/src/tool/command.rs";
 const ENGINE: &str = "codex-engine/src/engine.rs";
 const LOG: &str = "codex-engine/src/rollout/log.rs";
 const MACHINE: &str = "codex-engine/src/machine.rs";
+const PATCH: &str = "codex-engine/src/tool/patch.rs";
 const QUEUE: &str = "codex-engine/src/thread/queue.rs";
 const SHARED: &str = "codex-engine/src/thread/shared.rs";
 const STREAM: &str = "codex-engine/src/model/stream.rs";
@@ -184,14 +185,14 @@ pub const ALL: &[Mutation] = &[
         name: "a command runs outside of the sandbox",
         file: COMMAND,
         old: "sandbox: cx.settings.sandbox.clone(),",
-        new: "sandbox: codex_proto::policy::SandboxPolicy::DangerFullAccess,",
+        new: "sandbox: codex_proto::policy::SandboxPolicy::full_access(),",
         killed_by: "order",
     },
     Mutation {
         name: "a command ends twice for observers",
         file: COMMAND,
-        old: "        self.state = State::Ended(ended);\n",
-        new: "        cx.emit(Event::ItemCompleted { thread: cx.thread, item: TurnItem { id: self.item, body: ItemBody::Command(self.shown.clone()) } });\n        self.state = State::Ended(ended);\n",
+        old: "        self.go(on, State::Ended(ended), cx);\n",
+        new: "        cx.emit(Event::ItemCompleted { thread: cx.thread, item: TurnItem { id: self.item, body: ItemBody::Command(self.shown.clone()) } });\n        self.go(on, State::Ended(ended), cx);\n",
         killed_by: "event grammar",
     },
     // Prompts.
@@ -257,6 +258,49 @@ pub const ALL: &[Mutation] = &[
         file: "codex-engine/src/thread/mod.rs",
         old: "        shared.log.flush_unsaved(cx);\n",
         new: "",
+        killed_by: "",
+    },
+    // Start-up and endings.
+    Mutation {
+        name: "prompts that came early change places",
+        file: "codex-engine/src/thread/early.rs",
+        old: "self.0.push((op, prompt));",
+        new: "self.0.insert(0, (op, prompt));",
+        killed_by: "",
+    },
+    Mutation {
+        name: "a refused thread keeps the prompts that came early",
+        file: "codex-engine/src/thread/mod.rs",
+        old: "            starting.early.give_back(cx);\n        }\n        cx.moved",
+        new: "            let _ = starting;\n        }\n        cx.moved",
+        killed_by: "",
+    },
+    Mutation {
+        name: "what is late at the start is not cancelled",
+        file: "codex-engine/src/thread/starting.rs",
+        old: "            cx.cancel(*effect);\n",
+        new: "            let _ = effect;\n",
+        killed_by: "",
+    },
+    Mutation {
+        name: "a finished response goes on talking",
+        file: STREAM,
+        old: "                    cx.linger(self.effect, RESPONSE_END_MS);\n                    return Flow::Finished",
+        new: "                    return Flow::Finished",
+        killed_by: "",
+    },
+    Mutation {
+        name: "a patch is written before the rollout announces it",
+        file: PATCH,
+        old: "        if !log.is_settled(*ticket) {\n            return;\n        }\n",
+        new: "        let _ = (log, ticket);\n",
+        killed_by: "",
+    },
+    Mutation {
+        name: "an interrupted patch is shown as going on",
+        file: BOARD,
+        old: "patch.abort(\"interrupt\", cx);",
+        new: "let _ = patch;",
         killed_by: "",
     },
 ];

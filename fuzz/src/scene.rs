@@ -234,20 +234,28 @@ impl Scene {
     /// When that has no end.
     pub fn settle(&mut self) {
         for _ in 0..SETTLE_STEPS_MAX {
-            let Some(effect) = self.live.first() else {
-                if self.engine.deadline().is_none() {
-                    return;
-                }
-                self.wake();
-                continue;
-            };
-            let id = effect.id;
-            let cancelled = self.cancelled.contains(&id);
-            for reply in self.end_of(id, cancelled) {
-                self.feed(Input::Reply(id, reply));
+            if !self.settle_one() {
+                return;
             }
         }
         panic!("no end: {:?}", self.live);
+    }
+
+    /// Answers the oldest effect, or lets a deadline pass. `false` when there is neither.
+    pub fn settle_one(&mut self) -> bool {
+        let Some(effect) = self.live.first() else {
+            let waits = self.engine.deadline().is_some();
+            if waits {
+                self.wake();
+            }
+            return waits;
+        };
+        let id = effect.id;
+        let cancelled = self.cancelled.contains(&id);
+        for reply in self.end_of(id, cancelled) {
+            self.feed(Input::Reply(id, reply));
+        }
+        true
     }
 
     /// Whether an effect may be answered so now.
