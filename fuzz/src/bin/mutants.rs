@@ -111,7 +111,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let name = entry.file_name();
-        if name == "target" || name == ".git" {
+        if name == ".git" || entry.path().join("CACHEDIR.TAG").exists() {
             continue;
         }
         let target = to.join(&name);
