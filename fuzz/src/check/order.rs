@@ -93,7 +93,9 @@ impl Check for Order {
                 Ok(())
             }
             Output::Event(Event::Warning { thread: Some(thread), message }) => {
-                if message.starts_with("the transcript was not saved") {
+                if message.starts_with("the transcript was not saved")
+                    || message.starts_with("the thread was stopped before everything")
+                {
                     self.gave_up.insert(*thread);
                 }
                 Ok(())
