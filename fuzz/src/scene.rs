@@ -42,8 +42,8 @@ pub struct Scene {
     pub requests: Vec<Vec<u8>>,
     /// The rollout.
     pub rollout: Vec<u8>,
-    /// State changes seen.
-    pub moves: BTreeSet<Move>,
+    /// State changes in order.
+    pub moves: Vec<Move>,
     checks: Checks,
     grammars: BTreeMap<EffectId, Grammar>,
     ops: u64,
@@ -65,7 +65,7 @@ impl Scene {
             events: Vec::new(),
             requests: Vec::new(),
             rollout: Vec::new(),
-            moves: BTreeSet::new(),
+            moves: Vec::new(),
             checks: check::all(&settings, SEED),
             grammars: BTreeMap::new(),
             ops: 0,
@@ -127,7 +127,7 @@ impl Scene {
                 }
             }
         }
-        self.moves.extend(self.engine.moves());
+        self.moves.extend_from_slice(self.engine.moves());
     }
 
     fn effect(&mut self, effect: Effect) {
