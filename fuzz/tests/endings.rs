@@ -35,6 +35,12 @@ fn a_thread_that_stops_leaves_nothing_running() {
             .map(|effect| effect.kind.name())
             .collect();
         assert!(left.is_empty(), "{left:?} go on");
+        let count = |is: fn(&Event) -> bool| scene.events.iter().filter(|e| is(e)).count();
+        assert_eq!(
+            count(|event| matches!(event, Event::ItemStarted { .. })),
+            count(|event| matches!(event, Event::ItemCompleted { .. })),
+            "what was shown as begun is shown as ended"
+        );
     }
 }
 

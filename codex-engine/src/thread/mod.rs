@@ -234,6 +234,9 @@ impl Thread {
             turn_ended(&turn, outcome, shared, cx);
         }
         self.pump(cx)?;
+        if let State::Stopping { shared, .. } = &mut self.state {
+            shared.commands.abandon(cx);
+        }
         cx.moved(MACHINE, "Stopping", "late", "(stopped)");
         ControlFlow::Break(Done::Stopped)
     }

@@ -14,7 +14,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use codex_proto::{
-    CommandId, EffectId, EffectKind, Event, HostError, Mono, Reply,
+    CommandId, EffectId, EffectKind, Event, HostError, HostErrorKind, Mono, Reply,
     effect::{Exit, Signal, Spawn},
     item::{CommandItem, ItemBody, ItemStatus, TurnItem},
     shell,
@@ -232,6 +232,17 @@ impl Commands {
         for command in self.table.values_mut() {
             if !command.has_ended() {
                 command.kill(cx);
+            }
+        }
+    }
+
+    /// Stops waiting for what was killed: each is shown as ended.
+    pub(crate) fn abandon(&mut self, cx: &mut Cx<'_>) {
+        for command in self.table.values_mut() {
+            if !command.has_ended() {
+                let why = "the thread was stopped before the end of this command was known";
+                let error = HostError::new(HostErrorKind::TimedOut, why);
+                command.end(Ended::Failed(error), cx);
             }
         }
     }

@@ -117,8 +117,13 @@ fn is_kept(c: char) -> bool {
 
 /// Whether the quotation mark at `at` is behind the name of a JSON member.
 fn ends_key(text: &[u8], at: usize) -> bool {
-    let before = text[..at].iter().rfind(|byte| **byte != b'\\');
-    let is_name = before.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    let Some(last) = text[..at].iter().rposition(|byte| *byte != b'\\') else { return false };
+    // What an escape stands for is no part of a name.
+    let is_escape = |back: usize| last.checked_sub(back).is_some_and(|from| text[from] == b'\\');
+    let is_blank = is_escape(1) && matches!(text[last], b'n' | b'r' | b't' | b'b' | b'f');
+    let is_unit = is_escape(5) && text[last - 4] == b'u' && unit(text, last - 3).is_some();
+    let is_name =
+        (text[last].is_ascii_alphanumeric() || text[last] == b'_') && !is_blank && !is_unit;
     is_name && text[at..].starts_with(b"\":")
 }
 
@@ -243,6 +248,14 @@ mod tests {
             let out = scrubbed(text);
             assert!(!out.contains(gone), "{text}: {out}");
             assert_eq!(out.len(), text.len());
+        }
+    }
+
+    #[test]
+    fn a_quotation_mark_behind_an_escape_ends_no_name() {
+        for (plain, quoted) in [("\t\":5", r#"\t\":5"#), ("é\":5", r#"\u00e9\":5"#)] {
+            let number = |text: &str| scrubbed(text).chars().last();
+            assert_eq!(number(plain), number(quoted), "{quoted}");
         }
     }
 
