@@ -4,6 +4,7 @@ pub mod check;
 pub mod dice;
 pub mod fake;
 pub mod fault;
+pub mod lawless;
 pub mod mutation;
 pub mod orders;
 pub mod scene;

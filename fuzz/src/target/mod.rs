@@ -4,6 +4,7 @@
 pub mod config;
 pub mod engine;
 pub mod journal;
+pub mod lawless;
 pub mod patch;
 pub mod responses;
 pub mod rollout;
@@ -13,10 +14,11 @@ pub mod sse;
 pub type Body = fn(&[u8]);
 
 /// Every target by its name, which is also the name of its corpus.
-pub const ALL: [(&str, Body); 7] = [
+pub const ALL: [(&str, Body); 8] = [
     ("config", config::run),
     ("engine", engine::run),
     ("journal", journal::run),
+    ("lawless", lawless::run),
     ("patch", patch::run),
     ("responses", responses::run),
     ("rollout", rollout::run),
