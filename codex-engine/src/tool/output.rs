@@ -40,7 +40,9 @@ impl HeadTail {
     /// Notes bytes that the host left out, before `bytes` that follow them.
     pub(crate) fn push_after_gap(&mut self, omitted: u64, bytes: &[u8]) {
         if omitted > 0 {
-            self.omitted += omitted + self.tail.len() as u64;
+            // Saturating: a host may say anything.
+            self.omitted =
+                self.omitted.saturating_add(omitted).saturating_add(self.tail.len() as u64);
             self.tail.clear();
         }
         self.push(bytes);
@@ -49,12 +51,12 @@ impl HeadTail {
     fn trim(&mut self) {
         let excess = self.tail.len().saturating_sub(self.tail_max);
         self.tail.drain(..excess);
-        self.omitted += excess as u64;
+        self.omitted = self.omitted.saturating_add(excess as u64);
     }
 
     /// All bytes seen.
     pub(crate) fn total(&self) -> u64 {
-        (self.head.len() + self.tail.len()) as u64 + self.omitted
+        self.omitted.saturating_add((self.head.len() + self.tail.len()) as u64)
     }
 
     /// As text for people: what was left out is said in a line of its own.

@@ -82,7 +82,7 @@ fn fails(seed: u64, steps: usize, without: &[Fault]) -> Option<Small> {
 fn shrink(seed: u64, steps: usize) -> Option<Small> {
     let mut small = fails(seed, steps, &[])?;
     let mut cut = small.steps / 2;
-    while cut > 0 {
+    while cut > 0 && small.steps > 0 {
         let fewer = small.steps.saturating_sub(cut);
         match fails(seed, fewer, &small.without) {
             Some(smaller) => small = smaller,
