@@ -100,6 +100,21 @@ impl Engine {
 
     fn on_op(&mut self, id: OpId, op: Op) {
         match op {
+            Op::Approve { .. }
+            | Op::Configure(_)
+            | Op::ForkThread { .. }
+            | Op::RealtimeAudio { .. }
+            | Op::RealtimeMute { .. }
+            | Op::RealtimePrepare { .. }
+            | Op::RealtimeSpeech { .. }
+            | Op::RealtimeStart(_)
+            | Op::RealtimeStop { .. }
+            | Op::RealtimeText { .. }
+            | Op::RunCommand { .. }
+            | Op::StopCommands { .. } => {
+                let why = format!("this version does not know {}", op.name());
+                self.refuse(id, Refused::Realtime { why, hint: None });
+            }
             Op::StartThread => self.start_thread(id, None),
             Op::ResumeThread { path } => {
                 if self.is_open(&path) {

@@ -103,6 +103,23 @@ impl HostError {
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "reason")]
 pub enum Refused {
+    /// Nobody asked that question, or it is answered.
+    #[error("that question is answered or was never asked")]
+    NoSuchApproval,
+    /// No such command runs.
+    #[error("there is no running command {command}")]
+    NoSuchCommand {
+        /// Which was meant.
+        command: crate::CommandId,
+    },
+    /// A conversation by voice cannot be started or does not take this.
+    #[error("{why}")]
+    Realtime {
+        /// One sentence without a full stop.
+        why: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
     /// A prompt had no content.
     #[error("the prompt is empty")]
     EmptyPrompt,

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    approval::{ApprovalAnswer, ApprovalRequest},
     error::{Refused, TurnError},
-    id::{OpId, ThreadId, TurnId},
+    id::{ApprovalId, CommandId, OpId, ThreadId, TurnId},
     item::TurnItem,
     op::Prompt,
     policy::{ApprovalPolicy, SandboxPolicy},
+    realtime::RealtimeEvent,
 };
 
 /// Something that happened.
@@ -20,6 +22,31 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
+    /// A question is answered, or nobody needs its answer any more.
+    ApprovalEnded {
+        /// Whose.
+        thread: ThreadId,
+        /// Which.
+        id: ApprovalId,
+        /// The answer; `None` when the call ended without one.
+        answer: Option<ApprovalAnswer>,
+    },
+    /// A call waits for an answer: `Op::Approve`.
+    ApprovalRequested(Box<ApprovalRequest>),
+    /// Commands that outlived their calls, after each change.
+    Commands {
+        /// Whose.
+        thread: ThreadId,
+        /// All that run, oldest first.
+        running: Vec<RunningCommand>,
+    },
+    /// What later turns run with, after a change.
+    Configured {
+        /// Whose.
+        thread: ThreadId,
+        /// All of it.
+        config: ThreadConfig,
+    },
     /// An item is finished and will not change.
     ItemCompleted {
         /// Whose.
@@ -73,12 +100,21 @@ pub enum Event {
         /// In the order they came.
         prompts: Vec<Prompt>,
     },
+    /// News of a conversation by voice.
+    Realtime(Box<RealtimeEvent>),
     /// An op was not carried out.
     Refused {
         /// Which op.
         op: OpId,
         /// Why.
         reason: Refused,
+    },
+    /// What a resumed thread said and did before; follows `ThreadReady` when somebody is there.
+    Restored {
+        /// Whose.
+        thread: ThreadId,
+        /// In order; all are complete.
+        items: Vec<TurnItem>,
     },
     /// A request failed and will be sent again.
     Retrying {
@@ -147,10 +183,42 @@ pub enum Event {
     },
 }
 
-/// What a turn waits for; each has a deadline.
+/// A command that outlived its call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunningCommand {
+    /// The session id that the model knows.
+    pub id: CommandId,
+    /// [`TurnItem::id`] of its item.
+    pub item: u32,
+    /// Program and arguments, shell-quoted.
+    pub command: String,
+    /// Whether it has a terminal of its own.
+    pub tty: bool,
+    /// How long it has been running, in milliseconds.
+    pub running_ms: u64,
+    /// The last lines it printed.
+    pub tail: String,
+}
+
+/// What turns run with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadConfig {
+    /// Model slug.
+    pub model: String,
+    /// Effort, if not the model's default.
+    pub reasoning_effort: Option<String>,
+    /// When to ask.
+    pub approval: ApprovalPolicy,
+    /// What commands may touch.
+    pub sandbox: SandboxPolicy,
+}
+
+/// What a turn waits for; each but a person has a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitPhase {
+    /// A person's answer to a question.
+    Approval,
     /// A connection to the model.
     Connect,
     /// The first byte of the answer.
@@ -166,6 +234,7 @@ impl WaitPhase {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Approval => "your answer",
             Self::Connect => "connection",
             Self::FirstToken => "first token",
             Self::Retry => "retry",

@@ -62,6 +62,11 @@ pub struct OpId(pub u64);
 #[serde(transparent)]
 pub struct CommandId(pub u32);
 
+/// Names one question of a thread. Never reused there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ApprovalId(pub u32);
+
 impl fmt::Display for CommandId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

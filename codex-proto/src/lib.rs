@@ -7,6 +7,7 @@
 //! Nothing in this crate reads a clock, a file, a socket, the environment or a random source; its
 //! `clippy.toml` and a test over `cargo tree` hold it to that.
 
+pub mod approval;
 pub mod config;
 pub mod effect;
 pub mod error;
@@ -17,6 +18,7 @@ pub mod journal;
 pub mod op;
 pub mod patch;
 pub mod policy;
+pub mod realtime;
 pub mod rollout;
 pub mod settings;
 pub mod shell;
@@ -28,7 +30,7 @@ use serde::{Deserialize, Serialize};
 pub use effect::{Effect, EffectKind, Reply};
 pub use error::{HostError, HostErrorKind, Refused, TurnError, TurnErrorCode};
 pub use event::Event;
-pub use id::{CommandId, EffectId, OpId, ThreadId, TurnId};
+pub use id::{ApprovalId, CommandId, EffectId, OpId, ThreadId, TurnId};
 pub use op::Op;
 pub use settings::Settings;
 pub use time::{Mono, Now, Wall};

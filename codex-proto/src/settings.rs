@@ -6,7 +6,10 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::{ApprovalPolicy, EnvPolicy, SandboxPolicy};
+use crate::{
+    policy::{ApprovalPolicy, EnvPolicy, SandboxPolicy},
+    realtime::RealtimeSettings,
+};
 
 /// The typed result of all configuration layers, plus facts about the host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,6 +66,13 @@ pub struct Settings {
     pub features: BTreeMap<String, bool>,
     /// Whether threads leave no rollout.
     pub ephemeral: bool,
+    /// Whether somebody is there: then questions are asked, and a resumed thread tells its items
+    /// again. Otherwise a question is answered with no at once.
+    #[serde(default)]
+    pub interactive: bool,
+    /// Voice.
+    #[serde(default)]
+    pub realtime: RealtimeSettings,
 }
 
 impl Settings {
@@ -122,6 +132,8 @@ impl Settings {
             background_poll_ms_max: 300_000,
             features: BTreeMap::new(),
             ephemeral: false,
+            interactive: false,
+            realtime: RealtimeSettings::default(),
         }
     }
 }

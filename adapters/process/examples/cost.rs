@@ -99,6 +99,7 @@ fn one(
         sandbox: sandbox.clone(),
         snapshot,
         stdin: false,
+        tty: None,
         spool: dir.join("scratch/spool"),
         spool_after_bytes: 1 << 16,
         head_bytes: 1 << 16,

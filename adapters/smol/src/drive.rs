@@ -40,7 +40,10 @@ use smol::{
 
 use crate::{
     clock::Clock,
-    executor::{Executors, HttpExecutor, ProcessExecutor, REPLIES_WAITING_MAX, Replies},
+    executor::{
+        Executors, HttpExecutor, MediaExecutor, ProcessExecutor, REPLIES_WAITING_MAX, Replies,
+        SocketExecutor,
+    },
     inflight::{Family, Inflight},
     journal::Journal,
     lanes::Lanes,
@@ -133,7 +136,9 @@ pub struct Host {
     outputs: VecDeque<Output>,
     clock: Clock,
     http: Box<dyn HttpExecutor>,
+    media: Box<dyn MediaExecutor>,
     process: Box<dyn ProcessExecutor>,
+    sockets: Box<dyn SocketExecutor>,
     /// Polls what commands need.
     work: Rc<LocalExecutor<'static>>,
     lanes: Lanes,
@@ -201,7 +206,9 @@ impl Host {
             outputs: VecDeque::new(),
             clock: Clock::start(),
             http: executors.http,
+            media: executors.media,
             process: executors.process,
+            sockets: executors.sockets,
             work: Rc::new(LocalExecutor::new()),
             lanes: Lanes::new(executors.files),
             inflight: Inflight::default(),
@@ -364,7 +371,14 @@ impl Host {
                     self.cancel(target, family);
                 }
             }
+            EffectKind::AudioPlay(play) => self.media.play(play),
             EffectKind::Flush(spawn) => self.process.flush(spawn),
+            EffectKind::Microphone { target, state } => self.media.microphone(target, state),
+            EffectKind::PlaybackClear { target } => self.media.clear(target),
+            EffectKind::Resize { spawn, size } => self.process.resize(spawn, size),
+            EffectKind::RtcAnswer(answer) => self.media.answer(*answer),
+            EffectKind::RtcSend(send) => self.media.send(*send),
+            EffectKind::Send(send) => self.sockets.send(send.socket, send.message),
             EffectKind::Signal { spawn, signal } => self.process.signal(spawn, signal),
             EffectKind::Stdin { spawn, bytes } => self.process.stdin(spawn, bytes),
             EffectKind::Append(_) => self.start_file(id, kind),
@@ -377,7 +391,32 @@ impl Host {
             EffectKind::Image { .. }
             | EffectKind::Patch(_)
             | EffectKind::Project(_)
-            | EffectKind::Read { .. } => self.start_file(id, kind),
+            | EffectKind::Read { .. }
+            | EffectKind::Survey(_) => self.start_file(id, kind),
+            EffectKind::AudioOpen(_) => {
+                let replies = self.open(id, &kind, Family::Media);
+                let EffectKind::AudioOpen(open) = kind else { return };
+                let work = self.media.audio(id, open, replies);
+                self.work.spawn(work).detach();
+            }
+            EffectKind::Preconnect(_) => {
+                let replies = self.open(id, &kind, Family::Socket);
+                let EffectKind::Preconnect(connect) = kind else { return };
+                let work = self.sockets.preconnect(id, *connect, replies);
+                self.work.spawn(work).detach();
+            }
+            EffectKind::RtcOpen(_) => {
+                let replies = self.open(id, &kind, Family::Media);
+                let EffectKind::RtcOpen(open) = kind else { return };
+                let work = self.media.rtc(id, *open, replies);
+                self.work.spawn(work).detach();
+            }
+            EffectKind::Socket(_) => {
+                let replies = self.open(id, &kind, Family::Socket);
+                let EffectKind::Socket(request) = kind else { return };
+                let work = self.sockets.start(id, *request, replies);
+                self.work.spawn(work).detach();
+            }
             EffectKind::Http(_) => {
                 let replies = self.open(id, &kind, Family::Http);
                 let EffectKind::Http(request) = kind else { return };
@@ -414,6 +453,8 @@ impl Host {
             // File effects are short and end by themselves.
             Family::File => {}
             Family::Http => self.http.cancel(id),
+            Family::Media => self.media.cancel(id),
+            Family::Socket => self.sockets.cancel(id),
             Family::Process => self.process.cancel(id),
         }
     }

@@ -17,7 +17,9 @@ use smol::{channel::Receiver, stream::Stream};
 pub(crate) enum Family {
     File,
     Http,
+    Media,
     Process,
+    Socket,
 }
 
 #[derive(Default)]

@@ -16,6 +16,7 @@ mod wiring;
 pub use clock::Clock;
 pub use drive::{Crashed, Host, HostOptions, Ops, Stop};
 pub use executor::{
-    Executors, FileExecutor, HttpExecutor, NoCommands, ProcessExecutor, Replies, Work,
+    Executors, FileExecutor, HttpExecutor, MediaExecutor, NoCommands, NoMedia, NoSockets,
+    ProcessExecutor, Replies, SocketExecutor, Work,
 };
 pub use journal::Journal;

@@ -13,7 +13,7 @@ use std::{
 use codex_proto::{
     Effect, EffectId, EffectKind, Event, HostErrorKind, Input, Mono, Now, Op, OpId, Output, Reply,
     ThreadId,
-    effect::{Append, Exit, HttpRequest, Method, ShellSnapshot, Signal, Spawn},
+    effect::{Append, Exit, HttpRequest, Method, ShellSnapshot, Signal, Spawn, TtySize},
     policy::{EnvPolicy, SandboxPolicy},
 };
 
@@ -81,6 +81,9 @@ impl ProcessExecutor for Log {
     fn signal(&mut self, spawn: EffectId, _signal: Signal) {
         self.say(format!("signal {}", spawn.0));
     }
+    fn resize(&mut self, spawn: EffectId, _size: TtySize) {
+        self.say(format!("resize {}", spawn.0));
+    }
     fn flush(&mut self, spawn: EffectId) {
         self.say(format!("flush {}", spawn.0));
     }
@@ -136,7 +139,9 @@ fn world_with(
     let files = Files { log: log.clone(), gate: Mutex::new(receiver) };
     let executors = Executors {
         http: Box::new(log.clone()),
+        media: Box::new(NoMedia),
         process: Box::new(log.clone()),
+        sockets: Box::new(NoSockets),
         files: Arc::new(files),
     };
     let core = Fake { on: Box::new(on), deadline: Arc::clone(&deadline) };
@@ -189,6 +194,7 @@ fn spawn(id: u64) -> Output {
             sandbox: SandboxPolicy::read_only(),
             snapshot: None,
             stdin: false,
+            tty: None,
             spool: "/s".into(),
             spool_after_bytes: 1,
             head_bytes: 1,

@@ -23,7 +23,7 @@ mod process {
     use codex_process::Processes;
     use codex_proto::{
         EffectId,
-        effect::{ShellSnapshot, Signal, Spawn},
+        effect::{ShellSnapshot, Signal, Spawn, TtySize},
     };
 
     use crate::executor::{ProcessExecutor, Replies, Work};
@@ -45,6 +45,11 @@ mod process {
 
         fn signal(&mut self, spawn: EffectId, signal: Signal) {
             Self::signal(self, spawn, signal);
+        }
+
+        fn resize(&mut self, spawn: EffectId, size: TtySize) {
+            // A terminal of its own comes with `Spawn::tty`.
+            let _ = (spawn, size);
         }
 
         fn flush(&mut self, spawn: EffectId) {

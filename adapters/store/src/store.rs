@@ -50,12 +50,9 @@ impl Store {
             EffectKind::Patch(patch) => patch::execute(*patch, self.config.patch_sync, reply),
             EffectKind::Project(query) => project::execute(&query, reply),
             EffectKind::Read { path, bytes_max } => read::execute(&path, bytes_max, reply),
-            EffectKind::Cancel(_)
-            | EffectKind::Flush(_)
-            | EffectKind::Signal { .. }
-            | EffectKind::Stdin { .. } => {}
-            EffectKind::Http(_) | EffectKind::Snapshot(_) | EffectKind::Spawn(_) => {
-                let text = format!("the store cannot execute {}", effect.name());
+            other if !other.has_replies() => {}
+            other => {
+                let text = format!("the store cannot execute {}", other.name());
                 reply(Reply::Failed(HostError::new(HostErrorKind::Other, text)));
             }
         }

@@ -68,11 +68,17 @@ impl Human {
             Event::ThreadReady(ready) => self.header(ready, out),
             Event::TurnEnded { outcome, usage, .. } => self.ended(outcome, usage, out),
             Event::Warning { message, .. } => self.warn(message, out),
-            Event::ItemDelta { .. }
+            Event::ApprovalEnded { .. }
+            | Event::ApprovalRequested(_)
+            | Event::Commands { .. }
+            | Event::Configured { .. }
+            | Event::ItemDelta { .. }
             | Event::ItemDropped { .. }
             | Event::PromptCacheReset { .. }
             | Event::PromptsReturned { .. }
+            | Event::Realtime(_)
             | Event::Refused { .. }
+            | Event::Restored { .. }
             | Event::ThreadStopped { .. }
             | Event::TurnStarted { .. }
             | Event::UsageUpdated { .. }

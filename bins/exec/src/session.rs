@@ -18,7 +18,7 @@ use codex_proto::{
     policy::{ApprovalPolicy, SandboxMode},
     settings::Host,
 };
-use codex_smol::{Executors, HttpExecutor, Journal};
+use codex_smol::{Executors, HttpExecutor, Journal, NoMedia, NoSockets};
 use codex_store::{
     Store, StoreConfig,
     config::{ConfigRequest, load, system_folder},
@@ -246,7 +246,13 @@ impl Session {
             tmpdir: self.environment.text("TMPDIR").map(PathBuf::from),
         });
         let files = Arc::new(Store::new(StoreConfig::default()));
-        Ok(Executors { http, process: Box::new(process), files })
+        Ok(Executors {
+            http,
+            media: Box::new(NoMedia),
+            process: Box::new(process),
+            sockets: Box::new(NoSockets),
+            files,
+        })
     }
 
     /// The journal that the command line or the environment asks for.

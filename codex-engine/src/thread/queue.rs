@@ -105,10 +105,16 @@ impl PromptQueue {
                 *image = Image::Loaded(String::from_utf8_lossy(bytes).into_owned());
             }
             Reply::Failed(error) => *image = Image::Failed(error.to_string()),
-            Reply::Exited(_)
+            Reply::Audio(_)
+            | Reply::Channel(_)
+            | Reply::Exited(_)
             | Reply::Head(_)
+            | Reply::Link(_)
+            | Reply::Offer(_)
             | Reply::Opened
             | Reply::Project(_)
+            | Reply::Sent { .. }
+            | Reply::Survey(_)
             | Reply::Tail { .. } => return,
         }
         if entry.is_ready() {

@@ -79,10 +79,16 @@ impl Recovering {
                 *found = Found::Known(None);
             }
             Reply::Failed(_) => *found = Found::Unknown,
-            Reply::Exited(_)
+            Reply::Audio(_)
+            | Reply::Channel(_)
+            | Reply::Exited(_)
             | Reply::Head(_)
+            | Reply::Link(_)
+            | Reply::Offer(_)
             | Reply::Opened
             | Reply::Project(_)
+            | Reply::Sent { .. }
+            | Reply::Survey(_)
             | Reply::Tail { .. } => {}
         }
     }

@@ -140,10 +140,16 @@ impl Starting {
                 };
                 return Err(refused(path, why, cx));
             }
-            Reply::Exited(_)
+            Reply::Audio(_)
+            | Reply::Channel(_)
+            | Reply::Exited(_)
             | Reply::Head(_)
+            | Reply::Link(_)
+            | Reply::Offer(_)
             | Reply::Opened
             | Reply::Project(_)
+            | Reply::Sent { .. }
+            | Reply::Survey(_)
             | Reply::Tail { .. } => {}
         }
         Ok(())

@@ -145,6 +145,7 @@ impl Commands {
                 sandbox: cx.settings.sandbox.clone(),
                 snapshot: launch.snapshot,
                 stdin: false,
+                tty: None,
                 spool: spool.clone(),
                 spool_after_bytes,
                 head_bytes: COMMAND_HEAD_BYTES,
@@ -278,7 +279,15 @@ impl Command {
             }
             Reply::Exited(exit) => self.end(Ended::Exited(exit), cx),
             Reply::Failed(error) => self.end(Ended::Failed(error), cx),
-            Reply::Closed | Reply::Head(_) | Reply::Project(_) => Signalled::Nothing,
+            Reply::Audio(_)
+            | Reply::Channel(_)
+            | Reply::Closed
+            | Reply::Head(_)
+            | Reply::Link(_)
+            | Reply::Offer(_)
+            | Reply::Project(_)
+            | Reply::Sent { .. }
+            | Reply::Survey(_) => Signalled::Nothing,
         }
     }
 

@@ -336,10 +336,16 @@ impl Reading {
                 self.files.insert(path.clone(), None);
             }
             Reply::Failed(error) => return Err(error.to_string()),
-            Reply::Exited(_)
+            Reply::Audio(_)
+            | Reply::Channel(_)
+            | Reply::Exited(_)
             | Reply::Head(_)
+            | Reply::Link(_)
+            | Reply::Offer(_)
             | Reply::Opened
             | Reply::Project(_)
+            | Reply::Sent { .. }
+            | Reply::Survey(_)
             | Reply::Tail { .. } => {}
         }
         Ok(())

@@ -166,14 +166,11 @@ impl Harness {
                 self.told.push(effect.kind.clone());
                 if known { vec![(*other, Reply::Failed(error))] } else { Vec::new() }
             }
-            EffectKind::Flush(_) | EffectKind::Signal { .. } | EffectKind::Stdin { .. } => {
+            kind if !kind.has_replies() => {
                 self.told.push(effect.kind);
                 Vec::new()
             }
-            EffectKind::Http(_)
-            | EffectKind::Image { .. }
-            | EffectKind::Patch(_)
-            | EffectKind::Spawn(_) => {
+            _ => {
                 self.open.push(effect);
                 Vec::new()
             }

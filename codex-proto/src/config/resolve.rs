@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     policy::{ApprovalPolicy, EnvInherit, EnvPolicy, SandboxMode, SandboxPolicy},
+    realtime::RealtimeSettings,
     settings::{Host, ProjectSettings, Provider, Settings, WebSearchMode},
 };
 
@@ -131,6 +132,7 @@ pub struct SettingsPart {
     pub web_search: WebSearchMode,
     pub background_poll_ms_max: u64,
     pub features: BTreeMap<String, bool>,
+    pub realtime: RealtimeSettings,
 }
 
 /// Settings of front ends, which the engine does not need.
@@ -234,6 +236,8 @@ impl Resolved {
             background_poll_ms_max: part.background_poll_ms_max,
             features: part.features,
             ephemeral,
+            interactive: false,
+            realtime: part.realtime,
         }
     }
 
@@ -611,6 +615,7 @@ impl<'a> Typing<'a> {
                     .unwrap_or_default(),
             },
             background_poll_ms_max: self.background_poll(),
+            realtime: RealtimeSettings::default(),
             features,
         })
     }

@@ -87,10 +87,16 @@ impl ExecJson {
                 line(out, &Line::TurnStarted);
             }
             Event::Warning { message, .. } => self.warn(message, out),
-            Event::ItemDelta { .. }
+            Event::ApprovalEnded { .. }
+            | Event::ApprovalRequested(_)
+            | Event::Commands { .. }
+            | Event::Configured { .. }
+            | Event::ItemDelta { .. }
             | Event::PromptCacheReset { .. }
             | Event::PromptsReturned { .. }
+            | Event::Realtime(_)
             | Event::Refused { .. }
+            | Event::Restored { .. }
             | Event::UsageUpdated { .. }
             | Event::Waiting { .. } => {}
         }

@@ -60,6 +60,12 @@ impl Check for EventGrammar {
             | Event::Retrying { thread, .. }
             | Event::UsageUpdated { thread, .. }
             | Event::Waiting { thread, .. } => self.thread(*thread).map(drop),
+            Event::ApprovalEnded { thread, .. }
+            | Event::Commands { thread, .. }
+            | Event::Configured { thread, .. }
+            | Event::Restored { thread, .. } => self.thread(*thread).map(drop),
+            Event::ApprovalRequested(request) => self.thread(request.thread).map(drop),
+            Event::Realtime(event) => self.thread(event.thread).map(drop),
             // A thread may warn before it is ready.
             Event::Refused { .. } | Event::Warning { .. } => Ok(()),
         }

@@ -108,12 +108,7 @@ impl Files {
                     vec![(delay, failed(HostErrorKind::TimedOut, "the shell took too long"))]
                 }
             }
-            EffectKind::Cancel(_)
-            | EffectKind::Flush(_)
-            | EffectKind::Http(_)
-            | EffectKind::Signal { .. }
-            | EffectKind::Spawn(_)
-            | EffectKind::Stdin { .. } => return None,
+            _ => return None,
         };
         Some(replies)
     }

@@ -40,6 +40,7 @@ fn agent(dir: PathBuf, full: bool, scripts: &[String]) {
             sandbox: if full { SandboxPolicy::full_access() } else { SandboxPolicy::read_only() },
             snapshot: None,
             stdin: true,
+            tty: None,
             spool: dir.join("scratch/spool"),
             spool_after_bytes: 1 << 10,
             head_bytes: 1 << 10,

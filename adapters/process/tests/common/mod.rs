@@ -86,6 +86,7 @@ impl World {
             sandbox: SandboxPolicy::full_access(),
             snapshot: None,
             stdin: false,
+            tty: None,
             spool: self.path("scratch/out/1.txt"),
             spool_after_bytes: 64 << 10,
             head_bytes: 64 << 10,

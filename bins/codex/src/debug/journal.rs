@@ -10,7 +10,7 @@ use std::{
 
 use codex_engine::journal::{JournalErrorKind, Reader, Scrubbed, scrub};
 use codex_exec::stderr;
-use codex_proto::{Input, Now, Op, Reply};
+use codex_proto::{Input, Now};
 
 use super::{EXIT_UNUSABLE, print, read, tell};
 use crate::args::JournalArgs;
@@ -98,7 +98,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 struct Summary {
-    kinds: BTreeMap<&'static str, u64>,
+    kinds: BTreeMap<String, u64>,
     first: Option<Now>,
     last: Option<Now>,
     error: Option<codex_engine::journal::JournalError>,
@@ -126,25 +126,10 @@ impl Summary {
 }
 
 /// The kind of an input, for counting.
-fn name(input: &Input) -> &'static str {
+fn name(input: &Input) -> String {
     match input {
-        Input::Op(_, op) => match op {
-            Op::Interrupt { .. } => "op interrupt",
-            Op::Prompt(_) => "op prompt",
-            Op::ResumeThread { .. } => "op resume_thread",
-            Op::StartThread => "op start_thread",
-            Op::StopThread { .. } => "op stop_thread",
-        },
-        Input::Reply(_, reply) => match reply {
-            Reply::Bytes(_) => "reply bytes",
-            Reply::Closed => "reply closed",
-            Reply::Exited(_) => "reply exited",
-            Reply::Failed(_) => "reply failed",
-            Reply::Head(_) => "reply head",
-            Reply::Opened => "reply opened",
-            Reply::Project(_) => "reply project",
-            Reply::Tail { .. } => "reply tail",
-        },
-        Input::Wake => "wake",
+        Input::Op(_, op) => format!("op {}", op.name()),
+        Input::Reply(_, reply) => format!("reply {}", reply.name()),
+        Input::Wake => "wake".to_owned(),
     }
 }

@@ -15,9 +15,11 @@ use std::{collections::BTreeMap, mem::Discriminant, path::PathBuf, sync::Arc};
 
 use codex_proto::{
     EffectId, EffectKind, Event, Input, Op, Output, Reply, Settings,
-    effect::{HttpHead, ProjectInfo},
+    approval::ApprovalAnswer,
+    effect::{AudioNews, ChannelNews, HttpHead, ProjectInfo},
     journal::{Entry, Outcome},
     op::PromptPart,
+    realtime::{RealtimePrompt, RealtimeStart, RealtimeTransport},
 };
 use text::Scrubber;
 use words::Words;
@@ -127,11 +129,8 @@ pub fn scrub(text: &[u8]) -> Result<Scrubbed, JournalError> {
 fn scrubber(entries: &[Entry], settings: &Settings) -> Scrubber {
     let model = settings.model.as_deref().filter(|model| Model::of(model).known);
     let ids = entries.iter().filter_map(|entry| match &entry.input {
-        Input::Op(_, Op::Interrupt { thread } | Op::StopThread { thread }) => Some(*thread),
-        Input::Op(_, Op::Prompt(prompt)) => Some(prompt.thread),
-        Input::Op(_, Op::ResumeThread { .. } | Op::StartThread)
-        | Input::Reply(..)
-        | Input::Wake => None,
+        Input::Op(_, op) => op.thread(),
+        Input::Reply(..) | Input::Wake => None,
     });
     let ids = ids.map(|id| id.to_string().into_bytes()).collect();
     let mut known: Vec<&str> = model.into_iter().collect();
@@ -251,7 +250,27 @@ fn scrub_input(scrubber: &mut Scrubber, input: &mut Input) {
     match input {
         Input::Op(_, op) => scrub_op(scrubber, op),
         Input::Reply(_, reply) => match reply {
-            Reply::Bytes(_) | Reply::Closed | Reply::Opened | Reply::Tail { .. } => {}
+            Reply::Audio(AudioNews::Device { error, .. }) => {
+                scrubber.scrub_string(&mut error.message);
+            }
+            Reply::Audio(_)
+            | Reply::Bytes(_)
+            | Reply::Channel(ChannelNews::Closed | ChannelNews::Open)
+            | Reply::Closed
+            | Reply::Link(_)
+            | Reply::Opened
+            | Reply::Sent { .. }
+            | Reply::Tail { .. } => {}
+            Reply::Channel(ChannelNews::Text(bytes)) => scrubber.scrub(bytes),
+            Reply::Offer(sdp) => scrubber.scrub_string(sdp),
+            Reply::Survey(survey) => {
+                survey.map.iter_mut().for_each(|line| scrubber.scrub_string(line));
+                for thread in &mut survey.threads {
+                    scrubber.scrub_path(&mut thread.cwd);
+                    thread.branch.iter_mut().for_each(|text| scrubber.scrub_string(text));
+                    thread.asks.iter_mut().for_each(|text| scrubber.scrub_string(text));
+                }
+            }
             Reply::Exited(exit) => exit.spool.iter_mut().for_each(|it| scrubber.scrub_path(it)),
             Reply::Failed(error) => scrubber.scrub_string(&mut error.message),
             Reply::Head(head) => scrub_head(scrubber, head),
@@ -263,7 +282,29 @@ fn scrub_input(scrubber: &mut Scrubber, input: &mut Input) {
 
 fn scrub_op(scrubber: &mut Scrubber, op: &mut Op) {
     match op {
-        Op::Interrupt { .. } | Op::StartThread | Op::StopThread { .. } => {}
+        Op::Approve { answer, .. } => {
+            if let ApprovalAnswer::Deny { feedback: Some(text) } = answer {
+                scrubber.scrub_string(text);
+            }
+        }
+        Op::Configure(configure) => {
+            let sandbox = configure.sandbox.iter_mut();
+            let roots = sandbox.flat_map(|sandbox| &mut sandbox.writable_roots);
+            roots.for_each(|root| scrubber.scrub_path(root));
+        }
+        Op::Interrupt { .. }
+        | Op::RealtimeAudio { .. }
+        | Op::RealtimeMute { .. }
+        | Op::RealtimePrepare { .. }
+        | Op::RealtimeStop { .. }
+        | Op::StartThread
+        | Op::StopCommands { .. }
+        | Op::StopThread { .. } => {}
+        Op::RealtimeSpeech { text, .. } | Op::RealtimeText { text, .. } => {
+            scrubber.scrub_string(text);
+        }
+        Op::RealtimeStart(start) => scrub_start(scrubber, start),
+        Op::RunCommand { script, .. } => scrubber.scrub_string(script),
         Op::Prompt(prompt) => {
             for part in &mut prompt.content {
                 match part {
@@ -278,8 +319,25 @@ fn scrub_op(scrubber: &mut Scrubber, op: &mut Op) {
                 *schema = serde_json::from_str(&text).unwrap_or_default();
             }
         }
-        Op::ResumeThread { path } => scrubber.scrub_rollout(path),
+        Op::ForkThread { path, .. } | Op::ResumeThread { path } => scrubber.scrub_rollout(path),
     }
+}
+
+fn scrub_start(scrubber: &mut Scrubber, start: &mut RealtimeStart) {
+    if let RealtimeTransport::WebRtcClient { offer } = &mut start.transport {
+        scrubber.scrub_string(offer);
+    }
+    if let RealtimePrompt::Text(text) = &mut start.prompt {
+        scrubber.scrub_string(text);
+    }
+    start.initial_items.iter_mut().for_each(|item| scrubber.scrub_string(&mut item.text));
+    let texts = [
+        &mut start.session_id,
+        &mut start.start_instructions,
+        &mut start.end_instructions,
+        &mut start.handoff.item_prefix,
+    ];
+    texts.into_iter().flatten().for_each(|text| scrubber.scrub_string(text));
 }
 
 fn scrub_head(scrubber: &mut Scrubber, head: &mut HttpHead) {

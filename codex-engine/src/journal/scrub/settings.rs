@@ -3,7 +3,9 @@
 
 use codex_proto::{
     Settings,
+    effect::AudioDevices,
     policy::{EnvPolicy, SandboxPolicy},
+    realtime::RealtimeSettings,
     settings::{AuthRef, HeaderValue, Host, ProjectSettings, Provider, SecretRef, Shell},
 };
 
@@ -41,6 +43,8 @@ pub(super) fn scrub(settings: &Settings, scrubber: &mut Scrubber) -> Settings {
         background_poll_ms_max: _,
         features: _,
         ephemeral: _,
+        interactive: _,
+        realtime,
     } = &mut new;
     scrubber.scrub_path(cwd);
     scrub_host(host, scrubber);
@@ -50,6 +54,7 @@ pub(super) fn scrub(settings: &Settings, scrubber: &mut Scrubber) -> Settings {
     writable_roots.iter_mut().for_each(|path| scrubber.scrub_path(path));
     let EnvPolicy { inherit: _, ignore_default_excludes: _, exclude, set, include_only } = env;
     let ProjectSettings { root_markers, doc_bytes_max: _, fallback_filenames } = project;
+    scrub_realtime(realtime, scrubber);
     let lists = [exclude, set, include_only, root_markers, fallback_filenames];
     let texts = [model, instructions, developer_instructions].into_iter().flatten();
     texts
@@ -57,6 +62,33 @@ pub(super) fn scrub(settings: &Settings, scrubber: &mut Scrubber) -> Settings {
         .chain(lists.into_iter().flatten())
         .for_each(|text| scrubber.scrub_string(text));
     new
+}
+
+fn scrub_realtime(realtime: &mut RealtimeSettings, scrubber: &mut Scrubber) {
+    let RealtimeSettings {
+        version: _,
+        transcription: _,
+        websocket: _,
+        voice: _,
+        devices: AudioDevices { microphone, speaker },
+        socket_base_url,
+        call_base_url,
+        model,
+        prompt,
+        startup_context,
+        start_instructions,
+    } = realtime;
+    let texts = [
+        microphone,
+        speaker,
+        socket_base_url,
+        call_base_url,
+        model,
+        prompt,
+        startup_context,
+        start_instructions,
+    ];
+    texts.into_iter().flatten().for_each(|text| scrubber.scrub_string(text));
 }
 
 fn scrub_host(host: &mut Host, scrubber: &mut Scrubber) {

@@ -15,10 +15,12 @@ use codex_engine::journal::Step;
 use codex_proto::{
     Effect, EffectId, EffectKind, Event, HostErrorKind, Input, Mono, Now, Op, Output, Reply,
     ThreadId,
-    effect::{FileWrite, Method, Signal},
+    approval::ApprovalSubject,
+    effect::{ChannelNews, FileWrite, LinkState, Method, Signal},
     event::TurnOutcome,
     item::{ItemBody, ItemStatus, PlanStep, StepStatus},
     op::{Delivery, PromptPart},
+    realtime::{RealtimeNews, RealtimePhase},
 };
 
 use super::text::{bytes, count, duration, one_line, shorten};
@@ -46,6 +48,8 @@ pub(super) enum Lifeline {
     Engine,
     /// The provider.
     Model,
+    /// The realtime service: call, socket and peer.
+    Voice,
     /// Processes.
     Commands,
     /// Files.
@@ -59,6 +63,7 @@ impl Lifeline {
             Self::User => "user",
             Self::Engine => "engine",
             Self::Model => "model",
+            Self::Voice => "voice",
             Self::Commands => "commands",
             Self::Disk => "disk",
         }
@@ -390,13 +395,31 @@ impl Teller {
             Op::ResumeThread { path } => {
                 self.ask(Mood::Plain, format!("resume {}", path.display()));
             }
+            Op::Approve { answer, .. } => {
+                self.ask(Mood::Strong, format!("answer: {}", answer.as_str()));
+            }
+            Op::Configure(_) => self.ask(Mood::Plain, "configure"),
+            Op::ForkThread { path, .. } => {
+                self.ask(Mood::Plain, format!("fork {}", path.display()));
+            }
+            Op::RealtimeAudio { .. } => {}
+            Op::RealtimeMute { muted, .. } => {
+                self.ask(Mood::Plain, if *muted { "mute" } else { "unmute" });
+            }
+            Op::RealtimePrepare { .. } => self.ask(Mood::Faint, "prepare voice"),
+            Op::RealtimeSpeech { text, .. } => self.ask(Mood::Plain, format!("speak “{text}”")),
+            Op::RealtimeStart(_) => self.ask(Mood::Strong, "start voice"),
+            Op::RealtimeStop { .. } => self.ask(Mood::Strong, "stop voice"),
+            Op::RealtimeText { text, .. } => self.ask(Mood::Plain, format!("type “{text}”")),
+            Op::RunCommand { script, .. } => self.ask(Mood::Plain, format!("!{script}")),
+            Op::StopCommands { .. } => self.ask(Mood::Plain, "stop commands"),
             Op::StartThread => self.ask(Mood::Plain, "start thread"),
             Op::StopThread { .. } => self.ask(Mood::Plain, "stop thread"),
         }
     }
 
     fn effect(&mut self, effect: &Effect) {
-        use Lifeline::{Commands, Disk, Model};
+        use Lifeline::{Commands, Disk, Model, Voice};
         let id = effect.id;
         match &effect.kind {
             EffectKind::Append(append) => {
@@ -436,6 +459,35 @@ impl Teller {
             }
             EffectKind::Image { path } => {
                 self.start(id, Disk, What::Other, format!("image {}", path.display()), "");
+            }
+            EffectKind::AudioOpen(_) => {
+                self.start(id, Voice, What::Other, "open microphone and speaker".into(), "");
+            }
+            EffectKind::AudioPlay(_) | EffectKind::Microphone { .. } => {}
+            EffectKind::PlaybackClear { .. } => {
+                self.arrow(Lifeline::Engine, Voice, Mood::Plain, "clear playback");
+            }
+            EffectKind::Preconnect(connect) => {
+                self.start(id, Voice, What::Other, format!("preconnect {}", connect.url), "");
+            }
+            EffectKind::Resize { .. } => {}
+            EffectKind::RtcAnswer(_) => {
+                self.arrow(Lifeline::Engine, Voice, Mood::Strong, "answer to the peer");
+            }
+            EffectKind::RtcOpen(_) => {
+                self.start(id, Voice, What::Other, "make a peer".into(), "");
+            }
+            EffectKind::RtcSend(_) => {
+                self.arrow(Lifeline::Engine, Voice, Mood::Plain, "send on the data channel");
+            }
+            EffectKind::Send(_) => {
+                self.arrow(Lifeline::Engine, Voice, Mood::Plain, "send on the sideband");
+            }
+            EffectKind::Socket(socket) => {
+                self.start(id, Voice, What::Other, format!("join {}", socket.url), "");
+            }
+            EffectKind::Survey(_) => {
+                self.start(id, Disk, What::Other, "look at recent work".into(), "");
             }
             EffectKind::Patch(patch) => {
                 self.count("patch", 1);
@@ -520,6 +572,32 @@ impl Teller {
                 open.bytes += bytes.len() as u64;
                 open.deltas += deltas;
                 self.cause = Some(Cause::Pieces(id));
+            }
+            Reply::Audio(_) | Reply::Sent { .. } => {}
+            Reply::Channel(news) => {
+                let text = match news {
+                    ChannelNews::Closed => "data channel closed",
+                    ChannelNews::Open => "data channel open",
+                    ChannelNews::Text(_) => return,
+                };
+                self.arrow(lifeline, Lifeline::Engine, Mood::Plain, text);
+            }
+            Reply::Link(state) => {
+                let text = match state {
+                    LinkState::Connected => "path found",
+                    LinkState::Lost => "media lost",
+                    LinkState::Up => "media up",
+                };
+                self.arrow(lifeline, Lifeline::Engine, Mood::Strong, text);
+            }
+            Reply::Offer(_) => {
+                self.arrow(lifeline, Lifeline::Engine, Mood::Plain, "offer");
+            }
+            Reply::Survey(survey) => {
+                open.answer = Some(count(survey.threads.len() as u64, "recent thread"));
+            }
+            Reply::Opened if lifeline == Lifeline::Voice => {
+                self.arrow(lifeline, Lifeline::Engine, Mood::Plain, "connected");
             }
             Reply::Opened => {}
             Reply::Head(head) => {
@@ -614,6 +692,46 @@ impl Teller {
         self.is_edge = true;
     }
 
+    fn realtime(&mut self, news: &RealtimeNews) {
+        match news {
+            RealtimeNews::Answer { .. } => {
+                self.tell(Mood::Strong, "SDP answer");
+            }
+            RealtimeNews::Closed { reason } => {
+                self.tell(Mood::Strong, format!("voice closed: {}", reason.as_str()));
+            }
+            RealtimeNews::Device { message, .. } => {
+                self.tell(Mood::Bad, message.as_str());
+            }
+            RealtimeNews::Error { message, .. } => {
+                self.tell(Mood::Bad, message.as_str());
+            }
+            RealtimeNews::Phase(phase) => {
+                let text = match phase {
+                    RealtimePhase::Closing => "voice closing",
+                    RealtimePhase::Connecting => "voice connecting",
+                    RealtimePhase::Controlled => "voice session ready",
+                    RealtimePhase::MediaLost => "voice media lost",
+                    RealtimePhase::MediaUp => "voice media up",
+                };
+                self.tell(Mood::Plain, text);
+            }
+            RealtimeNews::Started { .. } => {
+                self.tell(Mood::Strong, "voice started");
+            }
+            RealtimeNews::TranscriptDone { role, text, .. } => {
+                self.tell(Mood::Faint, format!("{}: “{}”", role.as_str(), one_line(text)));
+            }
+            RealtimeNews::Audio { .. }
+            | RealtimeNews::Dropped { .. }
+            | RealtimeNews::Item(_)
+            | RealtimeNews::Levels { .. }
+            | RealtimeNews::Muted(_)
+            | RealtimeNews::SpeechStarted
+            | RealtimeNews::TranscriptDelta { .. } => {}
+        }
+    }
+
     fn event(&mut self, event: &Event) {
         match event {
             Event::ItemCompleted { item, .. } => self.item(&item.body),
@@ -627,6 +745,20 @@ impl Teller {
             Event::ItemDropped { .. } => {
                 self.tell(Mood::Faint, "what was said is withdrawn");
             }
+            Event::ApprovalEnded { .. } | Event::Commands { .. } | Event::Restored { .. } => {}
+            Event::ApprovalRequested(request) => {
+                let what = match &request.subject {
+                    ApprovalSubject::Command { command, .. } => command.clone(),
+                    ApprovalSubject::Patch { changes } => {
+                        format!("change {}", count(changes.len() as u64, "file"))
+                    }
+                };
+                self.tell(Mood::Strong, format!("may I: {what}"));
+            }
+            Event::Configured { .. } => {
+                self.tell(Mood::Faint, "configured");
+            }
+            Event::Realtime(event) => self.realtime(&event.news),
             // Deltas are counted with the reply that brought them.
             Event::ItemDelta { .. } | Event::UsageUpdated { .. } | Event::Waiting { .. } => {}
             Event::PromptCacheReset { cause, .. } => {

@@ -6,15 +6,25 @@
 //!
 //! ```text
 //! Append   : Closed | Failed
+//! AudioOpen: Opened Audio* (Closed | Failed)            Failed may come at any point
 //! Http     : Opened? Head Bytes* (Closed | Failed)      Failed may come at any point
 //! Image    : Bytes* (Closed | Failed)                   the bytes of a data URL
 //! Patch    : Closed | Failed
+//! Preconnect: Closed | Failed                           Closed: the connection is up and kept
 //! Project  : Project Closed | Failed
 //! Read     : Bytes* (Closed | Failed)
+//! RtcOpen  : Offer (Audio | Channel | Link | Sent)* (Closed | Failed)    Failed at any point
 //! Snapshot : Closed | Failed
+//! Socket   : Opened (Bytes | Sent)* (Closed | Failed)   or, when the peer declines,
+//!            Head Bytes* (Closed | Failed)              Failed may come at any point
 //! Spawn    : Opened (Bytes | Tail)* Exited | Failed     Failed instead of Opened, or after it
-//! Cancel, Flush, Signal, Stdin : no reply
+//! Survey   : Survey Closed | Failed
+//! AudioPlay, Cancel, Flush, Microphone, PlaybackClear, Resize, RtcAnswer, RtcSend, Send, Signal,
+//! Stdin    : no reply
 //! ```
+
+mod rtc;
+mod socket;
 
 use std::{fmt, path::PathBuf};
 
@@ -25,6 +35,14 @@ use crate::{
     id::{EffectId, ThreadId},
     policy::{EnvPolicy, SandboxPolicy},
     settings::{AuthRef, HeaderValue, ProjectSettings, Shell},
+};
+
+pub use self::{
+    rtc::{
+        AudioDevice, AudioDevices, AudioNews, AudioOpen, AudioPlay, ChannelNews, LinkState,
+        MicrophoneState, Pcm, RtcAnswer, RtcOpen, RtcSend,
+    },
+    socket::{Preconnect, PreconnectPurpose, Send, SocketMessage, SocketRequest},
 };
 
 /// One thing the host is asked to do.
@@ -42,6 +60,10 @@ pub struct Effect {
 pub enum EffectKind {
     /// Appends lines to a rollout. Lane: one per thread, finished in order.
     Append(Append),
+    /// Opens microphone and speaker without a peer.
+    AudioOpen(AudioOpen),
+    /// Plays samples on an `AudioOpen`.
+    AudioPlay(AudioPlay),
     /// Ends an effect early. Its terminal reply still comes, and is swallowed.
     Cancel(EffectId),
     /// Asks a running `Spawn` for the end of its output so far: it answers with one `Tail` (empty
@@ -49,6 +71,13 @@ pub enum EffectKind {
     Flush(EffectId),
     /// Sends a request and streams the answer.
     Http(Box<HttpRequest>),
+    /// Sets the microphone of an `AudioOpen` or `RtcOpen`.
+    Microphone {
+        /// Which.
+        target: EffectId,
+        /// What it does from now on.
+        state: MicrophoneState,
+    },
     /// Reads an image, scales it to fit, and answers with a data URL.
     Image {
         /// Absolute path.
@@ -56,6 +85,13 @@ pub enum EffectKind {
     },
     /// Writes files, all or none. Lane: one per thread.
     Patch(Box<FilePatch>),
+    /// Drops what waits to be played on an `AudioOpen` or `RtcOpen`.
+    PlaybackClear {
+        /// Which.
+        target: EffectId,
+    },
+    /// Connects ahead of a request.
+    Preconnect(Box<Preconnect>),
     /// Looks at the project around a directory: documents and version control.
     Project(Box<ProjectQuery>),
     /// Reads a file.
@@ -65,6 +101,21 @@ pub enum EffectKind {
         /// A larger file fails with [`crate::HostErrorKind::TooLarge`].
         bytes_max: u64,
     },
+    /// Tells a running `Spawn` with a terminal its size.
+    Resize {
+        /// The `Spawn`.
+        spawn: EffectId,
+        /// The size.
+        size: TtySize,
+    },
+    /// Gives an `RtcOpen` the peer's answer.
+    RtcAnswer(Box<RtcAnswer>),
+    /// Makes a WebRTC peer.
+    RtcOpen(Box<RtcOpen>),
+    /// Sends over the data channel of an `RtcOpen`.
+    RtcSend(Box<RtcSend>),
+    /// Sends over a `Socket`.
+    Send(Box<Send>),
     /// Signals a running `Spawn`.
     Signal {
         /// The `Spawn`.
@@ -74,6 +125,8 @@ pub enum EffectKind {
     },
     /// Starts the login shell once and writes its functions, aliases and exports to a file.
     Snapshot(Box<ShellSnapshot>),
+    /// Opens a WebSocket.
+    Socket(Box<SocketRequest>),
     /// Starts a command.
     Spawn(Box<Spawn>),
     /// Writes to the standard input of a running `Spawn`.
@@ -84,13 +137,28 @@ pub enum EffectKind {
         #[serde(with = "crate::journal::bytes")]
         bytes: Vec<u8>,
     },
+    /// Looks at what the user has been working on.
+    Survey(Box<SurveyQuery>),
 }
 
 impl EffectKind {
     /// Whether the host answers this effect at all.
     #[must_use]
     pub fn has_replies(&self) -> bool {
-        !matches!(self, Self::Cancel(_) | Self::Flush(_) | Self::Signal { .. } | Self::Stdin { .. })
+        !matches!(
+            self,
+            Self::AudioPlay(_)
+                | Self::Cancel(_)
+                | Self::Flush(_)
+                | Self::Microphone { .. }
+                | Self::PlaybackClear { .. }
+                | Self::Resize { .. }
+                | Self::RtcAnswer(_)
+                | Self::RtcSend(_)
+                | Self::Send(_)
+                | Self::Signal { .. }
+                | Self::Stdin { .. }
+        )
     }
 
     /// The lane: effects with equal lanes finish in order; `None` is a lane of its own.
@@ -99,16 +167,28 @@ impl EffectKind {
         match self {
             Self::Append(append) => Some((LaneKind::Append, append.thread)),
             Self::Patch(patch) => Some((LaneKind::Patch, patch.thread)),
-            Self::Cancel(_)
+            Self::AudioOpen(_)
+            | Self::AudioPlay(_)
+            | Self::Cancel(_)
             | Self::Flush(_)
             | Self::Http(_)
             | Self::Image { .. }
+            | Self::Microphone { .. }
+            | Self::PlaybackClear { .. }
+            | Self::Preconnect(_)
             | Self::Project(_)
             | Self::Read { .. }
+            | Self::Resize { .. }
+            | Self::RtcAnswer(_)
+            | Self::RtcOpen(_)
+            | Self::RtcSend(_)
+            | Self::Send(_)
             | Self::Signal { .. }
             | Self::Snapshot(_)
+            | Self::Socket(_)
             | Self::Spawn(_)
-            | Self::Stdin { .. } => None,
+            | Self::Stdin { .. }
+            | Self::Survey(_) => None,
         }
     }
 
@@ -117,17 +197,29 @@ impl EffectKind {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Append(_) => "append",
+            Self::AudioOpen(_) => "audio_open",
+            Self::AudioPlay(_) => "audio_play",
             Self::Cancel(_) => "cancel",
             Self::Flush(_) => "flush",
             Self::Http(_) => "http",
             Self::Image { .. } => "image",
+            Self::Microphone { .. } => "microphone",
             Self::Patch(_) => "patch",
+            Self::PlaybackClear { .. } => "playback_clear",
+            Self::Preconnect(_) => "preconnect",
             Self::Project(_) => "project",
             Self::Read { .. } => "read",
+            Self::Resize { .. } => "resize",
+            Self::RtcAnswer(_) => "rtc_answer",
+            Self::RtcOpen(_) => "rtc_open",
+            Self::RtcSend(_) => "rtc_send",
+            Self::Send(_) => "send",
             Self::Signal { .. } => "signal",
             Self::Snapshot(_) => "snapshot",
+            Self::Socket(_) => "socket",
             Self::Spawn(_) => "spawn",
             Self::Stdin { .. } => "stdin",
+            Self::Survey(_) => "survey",
         }
     }
 }
@@ -299,6 +391,43 @@ pub struct GitInfo {
     pub repository_url: Option<String>,
 }
 
+/// What to look at for the startup context of a conversation by voice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SurveyQuery {
+    /// The thread's working directory.
+    pub cwd: PathBuf,
+    /// Holds the rollouts.
+    pub codex_home: PathBuf,
+    /// Threads that are looked at, the newest.
+    pub threads_max: u32,
+    /// Depth of the directory map.
+    pub depth_max: u32,
+    /// Entries of a folder that are named.
+    pub entries_max: u32,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Survey {
+    /// Recent threads, the newest first.
+    pub threads: Vec<RecentThread>,
+    /// The directory map: one entry a line, indented by depth.
+    pub map: Vec<String>,
+}
+
+/// A recent thread.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecentThread {
+    /// Its id.
+    pub thread: ThreadId,
+    /// Where it worked.
+    pub cwd: PathBuf,
+    /// The branch it began on.
+    pub branch: Option<String>,
+    /// What the user asked, oldest first, cut at 240 characters each, the first eight.
+    pub asks: Vec<String>,
+}
+
 /// A shell snapshot to take.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShellSnapshot {
@@ -332,6 +461,9 @@ pub struct Spawn {
     pub snapshot: Option<PathBuf>,
     /// Whether standard input is a pipe; otherwise it is empty.
     pub stdin: bool,
+    /// A terminal of its own, of this size, for standard input, output and error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tty: Option<TtySize>,
     /// Where the whole merged output goes once it exceeds `spool_after_bytes`; folders are
     /// created.
     pub spool: PathBuf,
@@ -343,6 +475,15 @@ pub struct Spawn {
     pub tail_bytes: usize,
     /// The spool file stops growing here, and the cut is counted.
     pub spool_bytes_max: u64,
+}
+
+/// The size of a terminal, in cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TtySize {
+    /// Lines.
+    pub rows: u16,
+    /// Columns.
+    pub columns: u16,
 }
 
 /// Signals for commands.
@@ -361,8 +502,12 @@ pub enum Signal {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
+    /// News of the devices.
+    Audio(AudioNews),
     /// Some content.
     Bytes(#[serde(with = "crate::journal::bytes")] Vec<u8>),
+    /// News of the data channel.
+    Channel(ChannelNews),
     /// The end: everything asked was done.
     Closed,
     /// The end of a command.
@@ -371,10 +516,21 @@ pub enum Reply {
     Failed(HostError),
     /// Status and headers of a response.
     Head(Box<HttpHead>),
-    /// A connection is up, or a command runs.
+    /// Where the peer connection stands.
+    Link(LinkState),
+    /// The session description to send to the peer.
+    Offer(String),
+    /// A connection is up, a command runs, or devices are open.
     Opened,
     /// What the project looks like.
     Project(Box<ProjectInfo>),
+    /// This many more messages were handed to the kernel.
+    Sent {
+        /// Since the last such reply.
+        messages: u32,
+    },
+    /// What the user has been working on.
+    Survey(Box<Survey>),
     /// The end of a command's output so far, after bytes that were left out.
     Tail {
         /// Bytes between the last `Bytes` or `Tail` and this one that are not sent.
@@ -386,6 +542,27 @@ pub enum Reply {
 }
 
 impl Reply {
+    /// A short name for traces.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Audio(_) => "audio",
+            Self::Bytes(_) => "bytes",
+            Self::Channel(_) => "channel",
+            Self::Closed => "closed",
+            Self::Exited(_) => "exited",
+            Self::Failed(_) => "failed",
+            Self::Head(_) => "head",
+            Self::Link(_) => "link",
+            Self::Offer(_) => "offer",
+            Self::Opened => "opened",
+            Self::Project(_) => "project",
+            Self::Sent { .. } => "sent",
+            Self::Survey(_) => "survey",
+            Self::Tail { .. } => "tail",
+        }
+    }
+
     /// Whether this ends its effect.
     #[must_use]
     pub fn is_terminal(&self) -> bool {
@@ -434,10 +611,14 @@ pub struct Grammar {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
+    Audio,
     Bytes,
     Http,
     Project,
+    Rtc,
+    Socket,
     Spawn,
+    Survey,
     Unit,
 }
 
@@ -445,6 +626,8 @@ enum Shape {
 enum GrammarState {
     Body,
     Done,
+    /// A socket whose peer declined.
+    Declined,
     Opened,
     Start,
 }
@@ -454,13 +637,27 @@ impl Grammar {
     #[must_use]
     pub fn of(kind: &EffectKind) -> Option<Self> {
         let shape = match kind {
-            EffectKind::Append(_) | EffectKind::Patch(_) | EffectKind::Snapshot(_) => Shape::Unit,
+            EffectKind::Append(_)
+            | EffectKind::Patch(_)
+            | EffectKind::Preconnect(_)
+            | EffectKind::Snapshot(_) => Shape::Unit,
+            EffectKind::AudioOpen(_) => Shape::Audio,
             EffectKind::Image { .. } | EffectKind::Read { .. } => Shape::Bytes,
             EffectKind::Http(_) => Shape::Http,
             EffectKind::Project(_) => Shape::Project,
+            EffectKind::RtcOpen(_) => Shape::Rtc,
+            EffectKind::Socket(_) => Shape::Socket,
             EffectKind::Spawn(_) => Shape::Spawn,
-            EffectKind::Cancel(_)
+            EffectKind::Survey(_) => Shape::Survey,
+            EffectKind::AudioPlay(_)
+            | EffectKind::Cancel(_)
             | EffectKind::Flush(_)
+            | EffectKind::Microphone { .. }
+            | EffectKind::PlaybackClear { .. }
+            | EffectKind::Resize { .. }
+            | EffectKind::RtcAnswer(_)
+            | EffectKind::RtcSend(_)
+            | EffectKind::Send(_)
             | EffectKind::Signal { .. }
             | EffectKind::Stdin { .. } => return None,
         };
@@ -472,19 +669,42 @@ impl Grammar {
     /// # Errors
     /// When the grammar does not allow it here; the state is then unchanged.
     pub fn on(&mut self, reply: &Reply) -> Result<(), GrammarError> {
-        use GrammarState::{Body, Done, Opened, Start};
+        use GrammarState::{Body, Declined, Done, Opened, Start};
         self.state = match (self.shape, self.state, reply) {
-            (_, Start | Opened | Body, Reply::Failed(_))
+            (_, Start | Opened | Body | Declined, Reply::Failed(_))
             | (Shape::Unit | Shape::Bytes, Start, Reply::Closed)
-            | (Shape::Bytes | Shape::Http | Shape::Project, Body, Reply::Closed)
+            | (
+                Shape::Audio
+                | Shape::Bytes
+                | Shape::Http
+                | Shape::Project
+                | Shape::Rtc
+                | Shape::Socket
+                | Shape::Survey,
+                Body,
+                Reply::Closed,
+            )
+            | (Shape::Socket, Declined, Reply::Closed)
             | (Shape::Spawn, Body, Reply::Exited(_)) => Done,
-            (Shape::Bytes, Start | Body, Reply::Bytes(_))
+            (Shape::Audio | Shape::Socket | Shape::Spawn, Start, Reply::Opened)
+            | (Shape::Audio, Body, Reply::Audio(_))
+            | (Shape::Bytes, Start | Body, Reply::Bytes(_))
             | (Shape::Http, Start | Opened, Reply::Head(_))
             | (Shape::Http, Body, Reply::Bytes(_))
             | (Shape::Project, Start, Reply::Project(_))
-            | (Shape::Spawn, Start, Reply::Opened)
+            | (Shape::Rtc, Start, Reply::Offer(_))
+            | (
+                Shape::Rtc,
+                Body,
+                Reply::Audio(_) | Reply::Channel(_) | Reply::Link(_) | Reply::Sent { .. },
+            )
+            | (Shape::Socket, Body, Reply::Bytes(_) | Reply::Sent { .. })
+            | (Shape::Survey, Start, Reply::Survey(_))
             | (Shape::Spawn, Body, Reply::Bytes(_) | Reply::Tail { .. }) => Body,
             (Shape::Http, Start, Reply::Opened) => Opened,
+            (Shape::Socket, Start, Reply::Head(_)) | (Shape::Socket, Declined, Reply::Bytes(_)) => {
+                Declined
+            }
             _ => return Err(GrammarError),
         };
         Ok(())
@@ -516,6 +736,7 @@ mod tests {
             sandbox: SandboxPolicy::read_only(),
             snapshot: None,
             stdin: false,
+            tty: None,
             spool: "/tmp/s".into(),
             spool_after_bytes: 1,
             head_bytes: 1,
