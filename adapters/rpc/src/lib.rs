@@ -1,0 +1,1 @@
+//! Faces for other programs, as pure translators: the app-server.

@@ -1,0 +1,1 @@
+//! The terminal: raw mode, keys, frames, and everything restored whatever happens.

@@ -1,0 +1,1 @@
+//! The screen as a pure machine: state, update, view into a buffer.

@@ -1,0 +1,1 @@
+//! The media leg of a conversation by voice: a WebRTC peer, Opus, microphone and speaker.
