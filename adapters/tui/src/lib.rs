@@ -1,1 +1,3 @@
 //! The screen as a pure machine: state, update, view into a buffer.
+
+pub mod key;
