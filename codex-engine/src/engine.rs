@@ -110,6 +110,7 @@ impl Engine {
             | Op::RealtimeStart(_)
             | Op::RealtimeStop { .. }
             | Op::RealtimeText { .. }
+            | Op::ResizeCommand { .. }
             | Op::RunCommand { .. }
             | Op::StopCommands { .. } => {
                 let why = format!("this version does not know {}", op.name());

@@ -140,6 +140,12 @@ pub enum Refused {
     /// The thread is stopping or stopped.
     #[error("the thread is stopping")]
     Stopping,
+    /// Too many commands run.
+    #[error("{limit} commands are running already; stop one first")]
+    TooManyCommands {
+        /// How many may run.
+        limit: usize,
+    },
     /// No thread has this id.
     #[error("there is no thread {thread}")]
     UnknownThread {

@@ -18,7 +18,8 @@ use crate::{
 ///
 /// Order per thread: `ThreadReady (TurnStarted … TurnEnded)* ThreadStopped`. Between `TurnStarted`
 /// and `TurnEnded`: `ItemStarted (ItemDelta | ItemUpdated)* (ItemCompleted | ItemDropped)` per item
-/// id; a command that outlives its turn completes in a later one or before `ThreadStopped`.
+/// id; a command that outlives its turn completes in a later one, between turns, or before
+/// `ThreadStopped`; one that the user runs may also start between turns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
@@ -33,7 +34,7 @@ pub enum Event {
     },
     /// A call waits for an answer: `Op::Approve`.
     ApprovalRequested(Box<ApprovalRequest>),
-    /// Commands that outlived their calls, after each change.
+    /// Commands that outlived their calls, and the user's own, after each change.
     Commands {
         /// Whose.
         thread: ThreadId,
@@ -183,7 +184,7 @@ pub enum Event {
     },
 }
 
-/// A command that outlived its call.
+/// A command that outlived its call, or one of the user's own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunningCommand {
     /// The session id that the model knows.
@@ -194,6 +195,9 @@ pub struct RunningCommand {
     pub command: String,
     /// Whether it has a terminal of its own.
     pub tty: bool,
+    /// Whether the user ran it.
+    #[serde(default)]
+    pub by_user: bool,
     /// How long it has been running, in milliseconds.
     pub running_ms: u64,
     /// The last lines it printed.
@@ -252,6 +256,9 @@ pub struct ThreadReady {
     pub op: OpId,
     /// Whether it continues a rollout.
     pub resumed: bool,
+    /// Whose past it begins with, when it is a fork.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forked_from: Option<ThreadId>,
     /// Model slug.
     pub model: String,
     /// Provider id.

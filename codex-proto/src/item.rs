@@ -284,6 +284,9 @@ pub struct CommandItem {
     pub status: ItemStatus,
     /// How long it ran, in milliseconds.
     pub duration_ms: u64,
+    /// Whether the user ran it, not the model: `Op::RunCommand`. Its `call_id` names no call.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_user: bool,
 }
 
 /// A patch and what became of it.

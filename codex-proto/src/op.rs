@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     approval::ApprovalAnswer,
-    effect::Pcm,
+    effect::{Pcm, TtySize},
     id::{ApprovalId, CommandId, ThreadId},
     policy::{ApprovalPolicy, SandboxPolicy},
     realtime::RealtimeStart,
@@ -86,6 +86,15 @@ pub enum Op {
         /// The text.
         text: String,
     },
+    /// Tells a running command with a terminal its size.
+    ResizeCommand {
+        /// Whose.
+        thread: ThreadId,
+        /// Which.
+        command: CommandId,
+        /// The size.
+        size: TtySize,
+    },
     /// Continues a thread from its rollout; `ThreadReady` or `Refused` follows.
     ResumeThread {
         /// The rollout file.
@@ -133,6 +142,7 @@ impl Op {
             Self::RealtimeStart(_) => "realtime_start",
             Self::RealtimeStop { .. } => "realtime_stop",
             Self::RealtimeText { .. } => "realtime_text",
+            Self::ResizeCommand { .. } => "resize_command",
             Self::ResumeThread { .. } => "resume_thread",
             Self::RunCommand { .. } => "run_command",
             Self::StartThread => "start_thread",
@@ -153,6 +163,7 @@ impl Op {
             | Self::RealtimeSpeech { thread, .. }
             | Self::RealtimeStop { thread }
             | Self::RealtimeText { thread, .. }
+            | Self::ResizeCommand { thread, .. }
             | Self::RunCommand { thread, .. }
             | Self::StopCommands { thread, .. }
             | Self::StopThread { thread } => Some(*thread),

@@ -333,6 +333,7 @@ impl Thread {
             thread: cx.thread,
             op: self.op,
             resumed,
+            forked_from: None,
             model: shared.model.slug.clone(),
             provider: settings.provider.id.clone(),
             cwd: settings.cwd.clone(),

@@ -517,6 +517,7 @@ fn show_declined(
         exit_code: None,
         status: ItemStatus::InProgress,
         duration_ms: 0,
+        by_user: false,
     };
     let thread = cx.thread;
     let started = TurnItem { id, body: ItemBody::Command(item.clone()) };

@@ -130,6 +130,7 @@ impl Commands {
             exit_code: None,
             status: ItemStatus::InProgress,
             duration_ms: 0,
+            by_user: false,
         };
         let thread = cx.thread.to_string();
         let spool = cx.settings.host.scratch.join("out").join(thread);

@@ -42,6 +42,7 @@ fn command(status: ItemStatus, exit_code: Option<i32>, output: &str) -> ItemBody
         exit_code,
         status,
         duration_ms: 12,
+        by_user: false,
     })
 }
 
@@ -54,6 +55,7 @@ fn the_header_names_what_a_run_may_touch() {
         thread: ID.parse().unwrap(),
         op: OpId(1),
         resumed: false,
+        forked_from: None,
         model: "m".into(),
         provider: "p".into(),
         cwd: "/w".into(),

@@ -297,6 +297,7 @@ fn scrub_op(scrubber: &mut Scrubber, op: &mut Op) {
         | Op::RealtimeMute { .. }
         | Op::RealtimePrepare { .. }
         | Op::RealtimeStop { .. }
+        | Op::ResizeCommand { .. }
         | Op::StartThread
         | Op::StopCommands { .. }
         | Op::StopThread { .. } => {}

@@ -21,6 +21,7 @@ fn ready() -> Event {
         thread: thread(),
         op: OpId(1),
         resumed: false,
+        forked_from: None,
         model: "m".into(),
         provider: "p".into(),
         cwd: "/w".into(),
@@ -73,6 +74,7 @@ fn command(output: &str, exit_code: Option<i32>, status: ItemStatus) -> ItemBody
         exit_code,
         status,
         duration_ms: 1,
+        by_user: false,
     })
 }
 

@@ -411,6 +411,9 @@ impl Teller {
             Op::RealtimeStart(_) => self.ask(Mood::Strong, "start voice"),
             Op::RealtimeStop { .. } => self.ask(Mood::Strong, "stop voice"),
             Op::RealtimeText { text, .. } => self.ask(Mood::Plain, format!("type “{text}”")),
+            Op::ResizeCommand { size, .. } => {
+                self.ask(Mood::Faint, format!("resize to {}×{}", size.columns, size.rows));
+            }
             Op::RunCommand { script, .. } => self.ask(Mood::Plain, format!("!{script}")),
             Op::StopCommands { .. } => self.ask(Mood::Plain, "stop commands"),
             Op::StartThread => self.ask(Mood::Plain, "start thread"),
