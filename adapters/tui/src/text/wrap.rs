@@ -1,0 +1,148 @@
+//! Breaking lines into rows.
+
+use unicode_segmentation::UnicodeSegmentation as _;
+use unicode_width::UnicodeWidthStr as _;
+
+use super::{Line, Span};
+
+/// Where a row may end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Break {
+    /// Anywhere, as a terminal does it.
+    Anywhere,
+    /// Between words, where that is possible.
+    Words,
+}
+
+/// Breaks a line into rows of at most `columns` cells. An empty line is one empty row. A character
+/// that is wider than the row has no row.
+#[must_use]
+pub fn wrap(line: &Line, columns: u16, how: Break) -> Vec<Line> {
+    let columns = usize::from(columns.max(1));
+    let mut rows = vec![Line::new()];
+    let mut used = 0;
+    for span in &line.spans {
+        for piece in pieces(&span.text, how) {
+            let wide = super::width(piece);
+            let is_space = how == Break::Words && piece.chars().all(|char| char == ' ');
+            if used + wide <= columns {
+                add(&mut rows, span, piece);
+                used += wide;
+            } else if is_space {
+                // A space at the end of a row is the break itself.
+                used = columns;
+            } else {
+                if used > 0 {
+                    rows.push(Line::new());
+                    used = 0;
+                }
+                if wide <= columns {
+                    add(&mut rows, span, piece);
+                    used = wide;
+                    continue;
+                }
+                for grapheme in piece.graphemes(true) {
+                    let wide = grapheme.width().min(2);
+                    if wide > columns {
+                        continue;
+                    }
+                    if used + wide > columns {
+                        rows.push(Line::new());
+                        used = 0;
+                    }
+                    add(&mut rows, span, grapheme);
+                    used += wide;
+                }
+            }
+        }
+    }
+    rows
+}
+
+fn add(rows: &mut [Line], span: &Span, text: &str) {
+    if let Some(row) = rows.last_mut() {
+        row.push_span(Span { text: text.into(), style: span.style, link: span.link.clone() });
+    }
+}
+
+/// The pieces that are not broken if they fit a row.
+fn pieces(text: &str, how: Break) -> Box<dyn Iterator<Item = &str> + '_> {
+    match how {
+        Break::Anywhere => Box::new(text.graphemes(true)),
+        // Words with the punctuation that clings to them.
+        Break::Words => Box::new(text.split_inclusive(' ').flat_map(|word| {
+            let bare = word.strip_suffix(' ').unwrap_or(word);
+            [bare, &word[bare.len()..]].into_iter().filter(|piece| !piece.is_empty())
+        })),
+    }
+}
+
+/// Cuts a text to at most `columns` cells, with an ellipsis at its end if it was longer.
+#[must_use]
+pub fn fit(text: &str, columns: usize) -> String {
+    if super::width(text) <= columns {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    let mut used = 1;
+    for grapheme in text.graphemes(true) {
+        used += grapheme.width().min(2);
+        if used > columns {
+            break;
+        }
+        out.push_str(grapheme);
+    }
+    if columns > 0 {
+        out.push('\u{2026}');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rows(text: &str, columns: u16, how: Break) -> Vec<String> {
+        wrap(&Line::plain(text), columns, how).iter().map(Line::text).collect()
+    }
+
+    #[test]
+    fn rows_break_as_a_terminal_breaks_them() {
+        assert_eq!(rows("abcdef", 4, Break::Anywhere), ["abcd", "ef"]);
+        assert_eq!(rows("ab\u{4f60}\u{597d}", 3, Break::Anywhere), ["ab", "\u{4f60}", "\u{597d}"]);
+        assert_eq!(rows("", 4, Break::Anywhere), [""]);
+        assert_eq!(rows("\u{4f60}", 1, Break::Anywhere), [""]);
+    }
+
+    #[test]
+    fn words_stay_whole_where_they_fit() {
+        assert_eq!(rows("one two three", 8, Break::Words), ["one two ", "three"]);
+        assert_eq!(rows("one two three", 7, Break::Words), ["one two", "three"]);
+        assert_eq!(rows("a wonderful day", 6, Break::Words), ["a ", "wonder", "ful ", "day"]);
+    }
+
+    #[test]
+    fn a_text_is_cut_with_a_mark() {
+        assert_eq!(fit("abcdef", 4), "abc\u{2026}");
+        assert_eq!(fit("abcd", 4), "abcd");
+        assert_eq!(fit("\u{4f60}\u{597d}", 3), "\u{4f60}\u{2026}");
+        assert_eq!(fit("abc", 0), "");
+    }
+
+    proptest! {
+        #[test]
+        fn breaking_loses_nothing(text in "[a-z\u{4f60} \u{1f600}]{0,60}", columns in 2..20_u16) {
+            let broken = rows(&text, columns, Break::Anywhere);
+            prop_assert_eq!(broken.concat(), text.clone());
+            for how in [Break::Anywhere, Break::Words] {
+                for row in rows(&text, columns, how) {
+                    prop_assert!(crate::text::width(&row) <= usize::from(columns));
+                }
+            }
+            let words = rows(&text, columns, Break::Words).concat().replace(' ', "");
+            prop_assert_eq!(words, text.replace(' ', ""));
+        }
+    }
+}
