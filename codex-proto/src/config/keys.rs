@@ -240,13 +240,14 @@ pub const ROOT: &[Key] = &[
     inert("plugins", ANY_MAP, "vendor plugins"),
     inert("marketplaces", ANY_MAP, "vendor plugins"),
     inert("tool_suggest", ANY_MAP, "vendor plugins"),
-    later("audio", Kind::Table(&[later("microphone", STR, "", "input device"), later("speaker", STR, "", "output device")]), "", "devices for voice"),
-    later("realtime", ANY_MAP, "", "voice"),
-    later("experimental_realtime_ws_base_url", STR, "", "address for voice").user(),
-    later("experimental_realtime_ws_model", STR, "", "model for voice"),
-    later("experimental_realtime_ws_backend_prompt", STR, "", "prompt for voice"),
-    later("experimental_realtime_ws_startup_context", STR, "", "context for voice"),
-    later("experimental_realtime_start_instructions", STR, "", "instructions for voice"),
+    key("audio", Kind::Table(AUDIO), "", "devices for voice"),
+    key("realtime", Kind::Table(REALTIME), "", "voice; needs `features.realtime_conversation`"),
+    key("experimental_realtime_ws_base_url", STR, "where calls are created", "where sockets for voice go: `http(s)://` or `ws(s)://`").user(),
+    key("experimental_realtime_webrtc_call_base_url", STR, "the provider's", "where calls are created: `http(s)://`").user(),
+    key("experimental_realtime_ws_model", STR, "the version's", "model for voice"),
+    key("experimental_realtime_ws_backend_prompt", STR, "", "instructions for the model, instead of ours"),
+    key("experimental_realtime_ws_startup_context", STR, "", "what the model is told of your work, instead of what we gather; empty for nothing"),
+    key("experimental_realtime_start_instructions", STR, "", "what the agent is told when voice starts, instead of ours"),
     inert("experimental_thread_config_endpoint", STR, "vendor service"),
     inert("experimental_thread_store", ANY_MAP, "vendor service"),
     inert("commit_attribution", STR, "needs the feature `codex_git_commit`"),
@@ -258,6 +259,20 @@ pub const ROOT: &[Key] = &[
     key("experimental_use_freeform_apply_patch", BOOL, "", "as `features.apply_patch_freeform`").profile(),
     key("include_apply_patch_tool", BOOL, "", "as `features.apply_patch_freeform`").profile(),
     inert("experimental_instructions_file", PATH, "replaced by `model_instructions_file`").profile(),
+];
+
+#[rustfmt::skip]
+const AUDIO: &[Key] = &[
+    key("microphone", STR, "the system's", "input device; `null` captures silence"),
+    key("speaker", STR, "the system's", "output device; `null` plays into nothing"),
+];
+
+#[rustfmt::skip]
+const REALTIME: &[Key] = &[
+    key("version", Kind::Enum(&["v1", "v2", "v3"]), "v2", "dialect; only `v2` is documented by its provider"),
+    key("type", Kind::Enum(&["conversational", "transcription"]), "conversational", "`transcription` only writes down what it hears"),
+    key("transport", Kind::Enum(&["webrtc", "websocket"]), "webrtc", "how audio travels; `websocket` where UDP is blocked"),
+    key("voice", STR, "`marin` (v2), `cove` (v1, v3)", "the model's voice"),
 ];
 
 #[rustfmt::skip]

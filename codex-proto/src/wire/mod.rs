@@ -1,5 +1,6 @@
 //! Codecs for what crosses sockets and pipes.
 
 pub mod exec_json;
+pub mod realtime;
 pub mod responses;
 pub mod sse;

@@ -7,6 +7,7 @@ mod doc;
 mod errors;
 mod layers;
 mod props;
+mod realtime;
 mod settings;
 
 fn facts() -> ConfigFacts {
