@@ -19,6 +19,7 @@
 
 pub mod app;
 pub mod cell;
+pub mod composer;
 pub mod input;
 pub mod key;
 pub mod msg;

@@ -1,0 +1,5 @@
+//! What the user is writing.
+
+pub mod text;
+pub mod undo;
+pub mod wrap;
