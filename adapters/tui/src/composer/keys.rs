@@ -1,0 +1,413 @@
+//! What each key does: the search first, then the candidates, then vim, then the keymap, then
+//! writing.
+
+use std::{ops::Range, path::PathBuf};
+
+use codex_proto::op::Delivery;
+
+use super::{
+    Action, Attachment, Completion, Composer, Draft, Handled, Kind, Output, VimMode,
+    draft::{PASTE_EXPANDED_BYTES_MAX, image_path},
+    text::{Atom, Piece},
+    undo::EditKind,
+    vim::VimKey,
+    wrap::Layout,
+};
+use crate::key::{Key, KeyCode, Modifiers};
+
+impl Composer {
+    /// A key.
+    pub fn key(&mut self, key: &Key) -> Handled {
+        if self.history.search().is_some() {
+            return self.search_key(key);
+        }
+        if self.completion().is_some()
+            && let Some(outputs) = self.completion_key(key)
+        {
+            return Handled::Consumed(outputs);
+        }
+        let is_vim_normal = self.vim_mode() == Some(VimMode::Normal);
+        if is_vim_normal && let Some(handled) = self.vim_key(key) {
+            return handled;
+        }
+        if key.code == KeyCode::Esc
+            && key.modifiers.is_empty()
+            && !is_vim_normal
+            && let Some(vim) = &mut self.vim
+        {
+            vim.leave_insert(&mut self.text);
+            return Handled::Consumed(Vec::new());
+        }
+        if let Some(action) = self.keymap.action(key) {
+            let was_killing = std::mem::take(&mut self.is_killing);
+            return self.act(action, was_killing);
+        }
+        match key.written() {
+            Some(char) if !is_vim_normal => {
+                self.is_killing = false;
+                if let Some(note) = self.is_full(char.len_utf8()) {
+                    return Handled::Consumed(vec![note]);
+                }
+                let mut buffer = [0; 4];
+                self.text.insert(&(&*char.encode_utf8(&mut buffer)).into(), EditKind::Type);
+                Handled::Consumed(self.changed())
+            }
+            _ => Handled::Ignored,
+        }
+    }
+
+    fn vim_key(&mut self, key: &Key) -> Option<Handled> {
+        let vim = self.vim.as_mut()?;
+        // Enter sends, and an empty composer leaves its keys to others, e.g. `?`.
+        match vim.key(key, &mut self.text) {
+            VimKey::Done => {
+                self.text.end_step();
+                Some(Handled::Consumed(self.changed()))
+            }
+            VimKey::Row(rows) => {
+                for _ in 0..rows.unsigned_abs() {
+                    if let Handled::Ignored = self.move_row(rows < 0) {
+                        break;
+                    }
+                }
+                Some(Handled::Consumed(Vec::new()))
+            }
+            VimKey::Other => None,
+        }
+    }
+
+    fn completion_key(&mut self, key: &Key) -> Option<Vec<Output>> {
+        let action = self.keymap.action(key);
+        match (key.code, action) {
+            (KeyCode::Esc, _) if key.modifiers.is_empty() => self.completer.close(),
+            (_, Some(Action::MoveUp)) => self.completer.choose(-1),
+            (_, Some(Action::MoveDown)) => self.completer.choose(1),
+            (KeyCode::Tab, _) if key.modifiers == Modifiers::SHIFT => self.completer.choose(-1),
+            (_, Some(Action::Complete)) => return Some(self.complete(false)),
+            (_, Some(Action::Submit)) => {
+                let now = self.completer.current()?;
+                // What is typed in full needs no completion.
+                let is_whole =
+                    now.kind == Kind::Command && self.completer.command(&now.query).is_some();
+                if is_whole || now.candidates.is_empty() {
+                    self.completer.close();
+                    return None;
+                }
+                return Some(self.complete(true));
+            }
+            _ => return None,
+        }
+        Some(Vec::new())
+    }
+
+    /// Takes the chosen candidate. `is_final`: a command that needs nothing more is sent.
+    fn complete(&mut self, is_final: bool) -> Vec<Output> {
+        let Some((Completion { kind, range, .. }, candidate)) = self.completer.take() else {
+            return Vec::new();
+        };
+        let name = &candidate.name;
+        match kind {
+            Kind::Command => {
+                let line = format!("/{name} ");
+                self.text.replace(range, &line.as_str().into(), EditKind::Other);
+                if is_final && !candidate.takes_arguments {
+                    return self.submit(Delivery::Steer);
+                }
+            }
+            Kind::Skill => {
+                let word = format!("${name} ");
+                self.text.replace(range, &word.as_str().into(), EditKind::Other);
+            }
+            Kind::File => {
+                let is_folder = name.ends_with('/');
+                if let Some(path) = image_path(&format!("./{name}")).filter(|_| !is_folder) {
+                    let path = path.strip_prefix("./").map_or(path.clone(), PathBuf::from);
+                    self.text.replace(range, &Piece::default(), EditKind::Other);
+                    self.insert_attachment(Attachment::Image(path));
+                    return Vec::new();
+                }
+                let word = match (is_folder, name.contains(char::is_whitespace)) {
+                    // One looks further into a folder.
+                    (true, false) => format!("@{name}"),
+                    (_, true) => format!("\"{name}\" "),
+                    (false, false) => format!("{name} "),
+                };
+                self.text.replace(range, &word.as_str().into(), EditKind::Other);
+            }
+        }
+        self.changed()
+    }
+
+    fn search_key(&mut self, key: &Key) -> Handled {
+        let action = self.keymap.action(key);
+        let is_cancel =
+            key.is(&Key::plain(KeyCode::Esc)) || key.is(&Key::ctrl('c')) || key.is(&Key::ctrl('g'));
+        if is_cancel {
+            if let Some(before) = self.history.cancel_search() {
+                self.set_draft(&before);
+            }
+            return Handled::Consumed(Vec::new());
+        }
+        match (action, key.written()) {
+            (Some(Action::HistorySearch), _) => {
+                self.history.next_match(true);
+            }
+            (Some(Action::HistoryNext), _) => {
+                self.history.next_match(false);
+            }
+            (Some(Action::DeleteBackward), _) => self.history.edit_query(|query| {
+                query.pop();
+            }),
+            (Some(Action::KillLineStart), _) => self.history.edit_query(String::clear),
+            (Some(Action::Submit | Action::Complete), _) => {
+                self.history.accept_search();
+                return Handled::Consumed(self.changed());
+            }
+            (None, Some(char)) => self.history.edit_query(|query| query.push(char)),
+            (Some(_), _) => {
+                // Any other key goes on with the match.
+                self.history.accept_search();
+                return self.key(key);
+            }
+            (None, None) => return Handled::Ignored,
+        }
+        self.show_match();
+        Handled::Consumed(Vec::new())
+    }
+
+    pub(super) fn show_match(&mut self) {
+        if let Some(draft) = self.history.match_shown() {
+            self.set_draft(&draft);
+            self.completer.close();
+        }
+    }
+
+    fn act(&mut self, action: Action, was_killing: bool) -> Handled {
+        let caret = self.text.caret();
+        let text = &mut self.text;
+        match action {
+            Action::AttachClipboard => return Handled::Consumed(vec![Output::AttachClipboard]),
+            Action::Complete => return self.expand(),
+            Action::DeleteBackward => self.erase(self.text.before(caret)..caret),
+            Action::DeleteForward => {
+                if caret == self.text.as_str().len() && self.text.is_empty() {
+                    // Ctrl-D with nothing written is for somebody else.
+                    return Handled::Ignored;
+                }
+                self.erase(caret..self.text.after(caret));
+            }
+            Action::DeleteBackwardWord => {
+                self.kill(self.text.blank_word_before(caret)..caret, true, was_killing);
+            }
+            Action::DeleteForwardWord => {
+                self.kill(caret..self.text.word_after(caret), false, was_killing);
+            }
+            Action::Editor => {
+                let draft = self.draft();
+                return Handled::Consumed(vec![Output::Editor(for_editor(&draft))]);
+            }
+            Action::HistorySearch | Action::HistoryNext => {
+                self.history.start_search(self.draft());
+                let asks = self.history.ask();
+                return Handled::Consumed(
+                    asks.then_some(Output::ReadHistory).into_iter().collect(),
+                );
+            }
+            Action::KillLineEnd => {
+                let end = text.line_end(caret);
+                // At the end of a line its newline goes.
+                let end = if end == caret { text.after(caret) } else { end };
+                self.kill(caret..end, false, was_killing);
+            }
+            Action::KillLineStart => {
+                let start = text.line_start(caret);
+                let start = if start == caret { text.before(caret) } else { start };
+                self.kill(start..caret, true, was_killing);
+            }
+            Action::KillWholeLine => {
+                let end = text.line_end(caret);
+                let range = text.line_start(caret)..text.after(end);
+                self.kill(range, false, was_killing);
+            }
+            Action::MoveDown => return self.move_row(false),
+            Action::MoveUp => return self.move_row(true),
+            Action::MoveLeft => text.set_caret(text.before(caret)),
+            Action::MoveRight => text.set_caret(text.after(caret)),
+            Action::MoveLineStart => text.set_caret(text.line_start(caret)),
+            Action::MoveLineEnd => text.set_caret(text.line_end(caret)),
+            Action::MoveTextStart => text.set_caret(0),
+            Action::MoveTextEnd => text.set_caret(text.as_str().len()),
+            Action::MoveWordLeft => text.set_caret(text.word_before(caret)),
+            Action::MoveWordRight => text.set_caret(text.word_after(caret)),
+            Action::NewLine => text.insert(&"\n".into(), EditKind::Other),
+            Action::Queue => return Handled::Consumed(self.submit(Delivery::FollowUp)),
+            Action::Redo => {
+                text.redo();
+            }
+            Action::Submit => return self.enter(),
+            Action::Undo => {
+                text.undo();
+            }
+            Action::Yank => {
+                let killed = self.killed.clone();
+                text.insert(&killed, EditKind::Other);
+            }
+        }
+        Handled::Consumed(self.changed())
+    }
+
+    fn enter(&mut self) -> Handled {
+        let caret = self.text.caret();
+        // A backslash before Enter makes a line of it, where no other key can.
+        if self.text.as_str()[..caret].ends_with('\\') && self.text.atom_to(caret).is_none() {
+            self.text.replace(caret - 1..caret, &"\n".into(), EditKind::Other);
+            return Handled::Consumed(self.changed());
+        }
+        if self.draft().is_blank() {
+            return Handled::Ignored;
+        }
+        Handled::Consumed(self.submit(Delivery::Steer))
+    }
+
+    fn erase(&mut self, range: Range<usize>) {
+        self.text.replace(range, &Piece::default(), EditKind::Erase);
+    }
+
+    fn kill(&mut self, range: Range<usize>, backward: bool, joins: bool) {
+        let removed = self.text.replace(range, &Piece::default(), EditKind::Other);
+        if removed.text.is_empty() {
+            self.is_killing = joins;
+            return;
+        }
+        let killed = std::mem::take(&mut self.killed);
+        self.killed = match (joins, backward) {
+            (false, _) => removed,
+            (true, true) => joined(removed, killed),
+            (true, false) => joined(killed, removed),
+        };
+        self.is_killing = true;
+    }
+
+    /// Replaces the placeholder beside the caret by the text that it stands for.
+    fn expand(&mut self) -> Handled {
+        let caret = self.text.caret();
+        let skipped = self.text.before(caret);
+        let atom = self
+            .text
+            .atom_from(caret)
+            .or_else(|| self.text.atom_to(caret))
+            // A space follows each placeholder that was pasted.
+            .or_else(|| self.text.atom_to(skipped))
+            .cloned();
+        let Some(Atom { range, id }) = atom else { return Handled::Ignored };
+        let found = self.attachments.iter().find(|(have, _)| *have == id);
+        let Some((_, Attachment::Paste(paste))) = found else { return Handled::Ignored };
+        if paste.len() > PASTE_EXPANDED_BYTES_MAX {
+            let note = format!(
+                "{} KiB are too much to edit here; {} opens them in your editor",
+                paste.len() >> 10,
+                self.keymap.keys(Action::Editor).next().map_or("/editor".into(), |k| k.to_string())
+            );
+            return Handled::Consumed(vec![Output::Note(note)]);
+        }
+        let paste = paste.to_string();
+        if let Some(note) = self.is_full(paste.len()) {
+            return Handled::Consumed(vec![note]);
+        }
+        self.text.replace(range, &paste.as_str().into(), EditKind::Other);
+        Handled::Consumed(self.changed())
+    }
+
+    pub(super) fn layout(&mut self) -> &Layout {
+        let width = self.width;
+        let revision = self.text.revision();
+        let is_fresh = self.layout.as_ref().is_some_and(|(r, w, _)| (*r, *w) == (revision, width));
+        if !is_fresh {
+            self.layout = Some((revision, width, Layout::new(&self.text, width)));
+        }
+        let (_, _, layout) = self.layout.as_ref().expect("it was just made");
+        layout
+    }
+
+    fn move_row(&mut self, up: bool) -> Handled {
+        let caret = self.text.caret();
+        self.layout();
+        let (_, _, layout) = self.layout.as_ref().expect("it was just made");
+        let (row, column) = layout.cell(&self.text, caret);
+        let is_edge = if up { row == 0 } else { row + 1 == layout.rows.len() };
+        let steps = self.text.is_empty() || self.history.is_stepping();
+        if is_edge || (steps && self.history.is_stepping() && self.is_at_edge(up)) {
+            return self.step_history(up, caret);
+        }
+        let goal = self.goal.unwrap_or(column);
+        let row = if up { row - 1 } else { row + 1 };
+        let at = layout.offset(&self.text, row, goal);
+        self.text.set_caret(at);
+        self.goal = Some(goal);
+        Handled::Consumed(Vec::new())
+    }
+
+    fn is_at_edge(&self, up: bool) -> bool {
+        let caret = self.text.caret();
+        if up { caret == 0 } else { caret == self.text.as_str().len() }
+    }
+
+    fn step_history(&mut self, up: bool, caret: usize) -> Handled {
+        if up {
+            // The first Up within a text goes to its start.
+            if caret > 0 && !self.history.is_stepping() && !self.text.is_empty() {
+                self.text.set_caret(0);
+                return Handled::Consumed(Vec::new());
+            }
+            let mut outputs = Vec::new();
+            if self.history.ask() {
+                outputs.push(Output::ReadHistory);
+            }
+            let current = self.draft();
+            if let Some(draft) = self.history.older(&current) {
+                self.set_draft(&draft);
+                self.completer.close();
+            }
+            return Handled::Consumed(outputs);
+        }
+        match self.history.newer() {
+            Some(draft) => {
+                self.set_draft(&draft);
+                self.completer.close();
+                Handled::Consumed(Vec::new())
+            }
+            None if self.is_at_edge(false) => Handled::Ignored,
+            None => {
+                self.text.set_caret(self.text.as_str().len());
+                Handled::Consumed(Vec::new())
+            }
+        }
+    }
+}
+
+/// The text for an editor: pasted text in full, images as they are labelled here.
+fn for_editor(draft: &Draft) -> String {
+    let (mut text, mut from) = (String::new(), 0);
+    for Atom { range, id } in &draft.piece.atoms {
+        text.push_str(&draft.piece.text[from..range.start]);
+        match draft.attachment(*id) {
+            Some(Attachment::Paste(paste)) => text.push_str(paste),
+            _ => text.push_str(&draft.piece.text[range.clone()]),
+        }
+        from = range.end;
+    }
+    text.push_str(&draft.piece.text[from..]);
+    text
+}
+
+fn joined(mut first: Piece, second: Piece) -> Piece {
+    let shift = first.text.len();
+    first.text.push_str(&second.text);
+    first.atoms.extend(
+        second.atoms.into_iter().map(|atom| Atom {
+            range: atom.range.start + shift..atom.range.end + shift,
+            id: atom.id,
+        }),
+    );
+    first
+}
