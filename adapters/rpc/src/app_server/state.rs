@@ -1,0 +1,148 @@
+//! What the translator remembers: requests that wait, engines, threads.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    path::PathBuf,
+};
+
+use codex_proto::{
+    ApprovalId, OpId, ThreadId, TurnId,
+    event::ThreadReady,
+    policy::{ApprovalPolicy, SandboxPolicy},
+};
+
+use super::{
+    boundary::{HostFacts, HostId, HostRequest},
+    thread::ResumeParams,
+};
+use crate::{jsonrpc::RequestId, limits::RECENT_OPS_MAX};
+
+/// A request that waits for an answer of the host.
+pub(super) enum Waiting {
+    Account(RequestId),
+    /// A rollout to resume.
+    FindThread(RequestId, Box<ResumeParams>),
+    /// An engine; those who need it wait in its state.
+    Host(HostId),
+    Login(RequestId),
+    Logout(RequestId),
+}
+
+/// An engine.
+pub(super) struct HostState {
+    pub(super) request: HostRequest,
+    pub(super) phase: HostPhase,
+}
+
+pub(super) enum HostPhase {
+    /// It is being opened; these wait for it.
+    Opening(Vec<Wanted>),
+    Open(HostFacts),
+}
+
+/// A thread that waits for its engine.
+pub(super) struct Wanted {
+    pub(super) request: RequestId,
+    pub(super) start: Start,
+}
+
+/// How a thread begins.
+#[derive(Clone)]
+pub(super) enum Start {
+    New,
+    /// From a rollout; whether its turns are told.
+    Resumed {
+        path: PathBuf,
+        tells_turns: bool,
+    },
+}
+
+/// A request that waits for an engine.
+pub(super) enum Pending {
+    /// `ThreadReady` answers it.
+    Start { request: RequestId, host: HostId, start: Start },
+    /// `TurnStarted` of the thread answers it.
+    Turn { request: RequestId, thread: ThreadId },
+    /// The first event of the next conversation answers it.
+    Voice { request: RequestId, thread: ThreadId },
+}
+
+/// What an op that was answered already was about, for the case that the engine refuses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Topic {
+    Approval,
+    Configure,
+    Prompt,
+    Voice,
+}
+
+/// The last ops that nothing waits for.
+#[derive(Default)]
+pub(super) struct RecentOps(VecDeque<(OpId, ThreadId, Topic)>);
+
+impl RecentOps {
+    pub(super) fn push(&mut self, op: OpId, thread: ThreadId, topic: Topic) {
+        if self.0.len() == RECENT_OPS_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back((op, thread, topic));
+    }
+
+    /// Ids grow, so the search may halve.
+    pub(super) fn get(&self, op: OpId) -> Option<(ThreadId, Topic)> {
+        let at = self.0.binary_search_by_key(&op, |(id, ..)| *id).ok()?;
+        self.0.get(at).map(|(_, thread, topic)| (*thread, *topic))
+    }
+}
+
+/// A loaded thread.
+pub(super) struct ThreadState {
+    pub(super) host: HostId,
+    pub(super) ready: Box<ThreadReady>,
+    pub(super) approval: ApprovalPolicy,
+    pub(super) sandbox: SandboxPolicy,
+    pub(super) created_s: i64,
+    pub(super) updated_s: i64,
+    pub(super) is_ephemeral: bool,
+    /// What the user said first.
+    pub(super) preview: String,
+    pub(super) turn: Option<TurnState>,
+    /// The turn before, for what comes late.
+    pub(super) last_turn: Option<TurnId>,
+    pub(super) has_failed: bool,
+    /// By [`codex_proto::item::TurnItem::id`].
+    pub(super) items: BTreeMap<u32, OpenItem>,
+    /// Questions that wait, and the ids of our requests.
+    pub(super) questions: BTreeMap<ApprovalId, i64>,
+    /// The last conversation by voice that was heard of.
+    pub(super) attempt: u32,
+    /// Whether it lives.
+    pub(super) is_voice_live: bool,
+    /// Whether it lives or one is being started, so that there is something to talk to.
+    pub(super) has_voice: bool,
+    /// Whether it is being unloaded, so that nothing more is taken.
+    pub(super) is_leaving: bool,
+}
+
+/// The running turn.
+pub(super) struct TurnState {
+    pub(super) id: TurnId,
+    pub(super) started_ms: i64,
+}
+
+/// An item that is not complete.
+pub(super) struct OpenItem {
+    pub(super) id: String,
+    pub(super) turn: Option<TurnId>,
+    pub(super) kind: ItemKind,
+}
+
+/// Which notification carries an item's deltas.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum ItemKind {
+    Command,
+    Message,
+    Other,
+    Plan,
+    Reasoning,
+}
