@@ -2,7 +2,7 @@
 
 use codex_proto::{
     Event, Mono, Now, Op, OpId,
-    op::{Delivery, Prompt, PromptPart},
+    op::{Prompt, PromptPart},
 };
 use ratatui::{
     buffer::Buffer,
@@ -10,7 +10,7 @@ use ratatui::{
 };
 
 use crate::{
-    input::Input,
+    input::{Input, Said, Submission},
     key::{Key, KeyCode, Modifiers},
     msg::{Answer, Msg, ScreenEffect},
     popup::Handled,
@@ -130,13 +130,12 @@ impl AppState {
 
     fn on_key(&mut self, key: Key) {
         if self.input.on_key(key, &mut self.effects) != Handled::Ignored {
+            if let Some(submission) = self.input.take_submission() {
+                self.say(submission);
+            }
             return;
         }
         match key.code {
-            KeyCode::Enter if key.modifiers.contains(Modifiers::ALT) => {
-                self.submit(Delivery::FollowUp);
-            }
-            KeyCode::Enter => self.submit(Delivery::Steer),
             KeyCode::Esc => {
                 if let Some(thread) = self.session.thread() {
                     self.op(Op::Interrupt { thread });
@@ -149,11 +148,23 @@ impl AppState {
         }
     }
 
-    fn submit(&mut self, delivery: Delivery) {
-        let Some(thread) = self.session.thread() else { return };
-        if !self.input.is_empty() {
-            let content = self.input.take();
-            self.prompt(Prompt { thread, content, delivery, output_schema: None });
+    fn say(&mut self, submission: Submission) {
+        let thread = self.session.thread();
+        if self.setup.history {
+            let text = submission.history;
+            self.effects.push(ScreenEffect::AppendHistory { thread, text });
+        }
+        // What cannot be sent yet is put back.
+        let Some(thread) = thread else { return self.input.set_draft(&submission.draft) };
+        match submission.said {
+            Said::Prompt(content) => {
+                let delivery = submission.delivery;
+                self.prompt(Prompt { thread, content, delivery, output_schema: None });
+            }
+            Said::Script(script) => {
+                self.op(Op::RunCommand { thread, script });
+            }
+            Said::Command { .. } => {}
         }
     }
 

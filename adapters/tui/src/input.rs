@@ -1,5 +1,7 @@
 //! What the user writes, as the rest of the screen sees it: the face of the composer.
 
+use std::path::PathBuf;
+
 use codex_proto::op::PromptPart;
 use ratatui::{
     buffer::Buffer,
@@ -7,100 +9,238 @@ use ratatui::{
 };
 
 use crate::{
-    key::{Key, KeyCode, Paste},
+    composer::{self, Action, Candidate, Composer, Draft, Options, Output, Styles, VimMode},
+    key::{Key, Paste},
     msg::{Answer, ScreenEffect},
     popup::Handled,
-    session::text_of,
     setup::Setup,
-    text::{Break, Line, draw, wrap},
     theme::{Look, Role},
 };
+
+pub use crate::composer::{Said, Submission};
 
 /// What is written before it is sent.
 #[derive(Clone, Debug)]
 pub struct Input {
-    text: String,
+    composer: Composer,
+    cwd: PathBuf,
+    home: Option<PathBuf>,
+    /// Whether prompts of earlier sessions are there to be read.
+    has_history: bool,
+    submission: Option<Submission>,
+    note: Option<String>,
 }
 
 impl Input {
     /// Empty.
     #[must_use]
-    pub fn new(_setup: &Setup) -> Self {
-        Self { text: String::new() }
-    }
-
-    /// Takes a key. Enter, Alt-Enter, Esc, Ctrl-C and Ctrl-D are ignored unless the editor itself
-    /// needs them (an open completion, vim's modes).
-    pub fn on_key(&mut self, key: Key, _effects: &mut Vec<ScreenEffect>) -> Handled {
-        if let Some(char) = key.written() {
-            self.text.push(char);
-        } else if key.code == KeyCode::Backspace {
-            self.text.pop();
-        } else {
-            return Handled::Ignored;
+    pub fn new(setup: &Setup) -> Self {
+        let options = Options { vim: setup.vim, keymap: setup.keymap.clone() };
+        Self {
+            composer: Composer::new(&options),
+            cwd: setup.cwd.clone(),
+            home: setup.home.clone(),
+            has_history: setup.history,
+            submission: None,
+            note: None,
         }
-        Handled::Consumed
     }
 
-    /// Takes a paste.
-    pub fn on_paste(&mut self, paste: &Paste, _effects: &mut Vec<ScreenEffect>) {
-        self.text.push_str(&crate::text::clean(&paste.0));
+    /// Takes a key. What Enter sends is taken with [`Self::take_submission`]; Enter with nothing
+    /// written, Esc, Ctrl-C and Ctrl-D are ignored unless the editor itself needs them (an open
+    /// completion, a search, vim's modes).
+    pub fn on_key(&mut self, key: Key, effects: &mut Vec<ScreenEffect>) -> Handled {
+        match self.composer.key(&key) {
+            composer::Handled::Ignored => Handled::Ignored,
+            composer::Handled::Consumed(outputs) => {
+                self.carry_out(outputs, effects);
+                Handled::Consumed
+            }
+        }
+    }
+
+    /// Takes a paste. It never sends anything.
+    pub fn on_paste(&mut self, paste: &Paste, effects: &mut Vec<ScreenEffect>) {
+        let outputs = self.composer.paste(paste);
+        self.carry_out(outputs, effects);
     }
 
     /// Takes the answer to an effect of its own.
-    pub fn on_answer(&mut self, _answer: &Answer) {}
+    pub fn on_answer(&mut self, answer: &Answer) {
+        match answer {
+            Answer::Edited(Ok(text)) => self.composer.edited(text),
+            Answer::FilesFound { query, paths, more } => {
+                self.composer.files_found(query, paths.clone(), *more);
+            }
+            Answer::History(prompts) => self.composer.history_loaded(prompts.clone()),
+            Answer::ImagePasted(Ok(path)) => self.composer.attach_image(path.clone()),
+            Answer::Edited(Err(why)) | Answer::ImagePasted(Err(why)) => {
+                self.note = Some(why.clone());
+            }
+            _ => {}
+        }
+    }
+
+    fn carry_out(&mut self, outputs: Vec<Output>, effects: &mut Vec<ScreenEffect>) {
+        for output in outputs {
+            match output {
+                Output::AttachClipboard => effects.push(ScreenEffect::AttachClipboard),
+                Output::Editor(text) => effects.push(ScreenEffect::OpenEditor { text }),
+                Output::FindFiles(query) => effects.push(ScreenEffect::FindFiles { query }),
+                Output::Note(note) => self.note = Some(note),
+                Output::ReadHistory if self.has_history => effects.push(ScreenEffect::ReadHistory),
+                Output::ReadHistory => {}
+                Output::Submit(mut submission) => {
+                    if let Said::Prompt(parts) = &mut submission.said {
+                        self.make_absolute(parts);
+                    }
+                    self.submission = Some(submission);
+                }
+            }
+        }
+    }
+
+    fn make_absolute(&self, parts: &mut [PromptPart]) {
+        for part in parts {
+            let PromptPart::Image { path } = part else { continue };
+            *path = match (path.strip_prefix("~"), &self.home) {
+                (Ok(rest), Some(home)) => home.join(rest),
+                _ => self.cwd.join(&*path),
+            };
+        }
+    }
+
+    /// What was sent with the last key.
+    pub fn take_submission(&mut self) -> Option<Submission> {
+        self.submission.take()
+    }
+
+    /// What the user should be told about the last key, e.g. that there is no such command.
+    pub fn take_note(&mut self) -> Option<String> {
+        self.note.take()
+    }
+
+    /// The commands that `/` offers.
+    pub fn set_commands(&mut self, commands: Vec<Candidate>) {
+        self.composer.set_commands(commands);
+    }
+
+    /// The skills that `$` offers.
+    pub fn set_skills(&mut self, skills: Vec<Candidate>) {
+        self.composer.set_skills(skills);
+    }
+
+    /// Turns vim keys on or off.
+    pub fn set_vim(&mut self, on: bool) {
+        self.composer.set_vim(on);
+    }
+
+    /// The mode of the vim keys; `None` when they are off.
+    #[must_use]
+    pub fn vim_mode(&self) -> Option<VimMode> {
+        self.composer.vim_mode()
+    }
+
+    /// The keys of an action, for help.
+    pub fn keys(&self, action: Action) -> impl Iterator<Item = Key> {
+        self.composer.keymap().keys(action)
+    }
 
     /// Whether nothing is written.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.text.is_empty()
+        self.composer.is_empty()
     }
 
     /// What is written, placeholders as they are shown.
     #[must_use]
     pub fn text(&self) -> &str {
-        &self.text
+        self.composer.text()
     }
 
     /// Replaces what is written.
     pub fn set_text(&mut self, text: &str) {
-        text.clone_into(&mut self.text);
+        self.composer.set_draft(&Draft::plain(text));
+    }
+
+    /// Puts in what was sent before, placeholders included.
+    pub fn set_draft(&mut self, draft: &Draft) {
+        self.composer.set_draft(draft);
+    }
+
+    /// Empties it; Up brings back what was written. False when there was nothing.
+    pub fn clear(&mut self) -> bool {
+        self.composer.clear()
     }
 
     /// Inserts at the caret.
     pub fn insert(&mut self, text: &str) {
-        self.text.push_str(text);
-    }
-
-    /// Takes everything out, placeholders expanded: images first, then the text.
-    pub fn take(&mut self) -> Vec<PromptPart> {
-        vec![PromptPart::Text(std::mem::take(&mut self.text))]
+        self.composer.insert(text);
     }
 
     /// Puts a prompt back, before what is written.
     pub fn put_back(&mut self, content: &[PromptPart]) {
-        let text = text_of(content);
-        self.text = if self.text.is_empty() { text } else { format!("{text}\n{}", self.text) };
+        self.composer.prepend_draft(&Draft::of_parts(content));
     }
 
     /// Rows that it needs, at least 1.
     pub fn height(&mut self, width: u16) -> u16 {
-        u16::try_from(wrap(&Line::plain(&*self.text), width.max(3) - 2, Break::Anywhere).len())
-            .unwrap_or(u16::MAX)
+        self.composer.height(width)
+    }
+
+    /// Rows that the candidates of a completion need; 0 when there is none.
+    #[must_use]
+    pub fn candidates_height(&self) -> u16 {
+        self.composer.candidates_height()
     }
 
     /// Draws it. Returns where the caret is.
     pub fn view(&mut self, area: Rect, buffer: &mut Buffer, look: &Look) -> Option<Position> {
-        let rows = wrap(&Line::plain(&*self.text), area.width.max(3) - 2, Break::Anywhere);
-        let hidden = rows.len().saturating_sub(usize::from(area.height));
-        let mut caret = None;
-        for (y, row) in (area.y..area.bottom()).zip(rows.iter().skip(hidden)) {
-            let mark = if y == area.y { "\u{203a} " } else { "  " };
-            let mut line = Line::styled(mark, look.style(Role::Accent));
-            line.spans.extend(row.spans.iter().cloned());
-            let used = draw(&line, Rect { y, height: 1, ..area }, buffer);
-            caret = Some(Position::new((area.x + used).min(area.right().saturating_sub(1)), y));
+        let hint = "Ask for anything  ·  / commands  ·  @ files  ·  ? keys";
+        (!area.is_empty()).then(|| self.composer.view(area, buffer, &styles(look), hint))
+    }
+
+    /// Draws the candidates of a completion.
+    pub fn view_candidates(&self, area: Rect, buffer: &mut Buffer, look: &Look) {
+        self.composer.view_candidates(area, buffer, &styles(look));
+    }
+}
+
+fn styles(look: &Look) -> Styles {
+    Styles {
+        sign: look.style(Role::Accent),
+        text: look.style(Role::Plain),
+        atom: look.style(Role::Accent),
+        dim: look.style(Role::Dim),
+        chosen: look.style(Role::Selected),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn images_are_sent_with_absolute_paths() {
+        let mut input = Input::new(&Setup::sample());
+        for path in ["./a.png", "~/b.png", "/c.png"] {
+            input.on_paste(&Paste(path.into()), &mut Vec::new());
         }
-        caret
+        let enter = "enter".parse().unwrap();
+        assert_eq!(input.on_key(enter, &mut Vec::new()), Handled::Consumed);
+        let Some(Submission { said: Said::Prompt(parts), .. }) = input.take_submission() else {
+            panic!("nothing was sent")
+        };
+        let paths: Vec<&Path> = parts
+            .iter()
+            .filter_map(|part| match part {
+                PromptPart::Image { path } => Some(path.as_path()),
+                PromptPart::Text(_) => None,
+            })
+            .collect();
+        let want = ["/home/user/project/./a.png", "/home/user/b.png", "/c.png"];
+        assert_eq!(paths, want.map(Path::new));
     }
 }
