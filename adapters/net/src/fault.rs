@@ -20,14 +20,7 @@ pub(crate) fn explain(error: Error, progress: &Progress) -> HostError {
             Ok(error) => return *error,
             Err(why) => (HostErrorKind::Other, format!("the request to {place} failed: {why}")),
         },
-        Error::Timeout(_) => (
-            HostErrorKind::TimedOut,
-            format!(
-                "timed out after {} while {}",
-                span(progress.connect_ms()),
-                doing(&phase, progress)
-            ),
-        ),
+        Error::Timeout(_) => return timed_out(progress),
         Error::HostNotFound => {
             (HostErrorKind::NameResolution, format!("cannot resolve {}", progress.host))
         }
@@ -56,7 +49,20 @@ pub(crate) fn explain(error: Error, progress: &Progress) -> HostError {
     HostError::new(kind, message)
 }
 
-fn explain_io(why: &io::Error, phase: &Phase, progress: &Progress) -> HostError {
+/// The time for the connection is over.
+pub(crate) fn timed_out(progress: &Progress) -> HostError {
+    HostError::new(
+        HostErrorKind::TimedOut,
+        format!(
+            "timed out after {} while {}",
+            span(progress.connect_ms()),
+            doing(&progress.phase(), progress)
+        ),
+    )
+}
+
+/// Explains why a connection failed in this phase.
+pub(crate) fn explain_io(why: &io::Error, phase: &Phase, progress: &Progress) -> HostError {
     let place = &progress.place;
     let (kind, message) = match phase {
         Phase::Resolving(host) => {

@@ -6,6 +6,7 @@
 //! origin takes it: that is keep-alive.
 
 use std::{
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -16,12 +17,14 @@ use ureq::{
 };
 
 use crate::{
+    bridge::Warmed,
     connect::{Bounded, Watching},
     proxy::Route,
     resolve::{Lookups, Names},
     stream::Stream,
     target::Target,
     tls::{TlsConnector, Trust},
+    wire::Wire,
 };
 
 /// Idle lines that are kept; the oldest goes first.
@@ -38,7 +41,7 @@ const HEAD_BYTES_MAX: usize = 60 * 1024;
 
 /// Where a line leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Origin {
+pub(crate) struct Origin {
     https: bool,
     host: String,
     port: u16,
@@ -78,7 +81,8 @@ impl Line {
             .build();
         let progress = Arc::new(Progress::new(target, route));
         let chain =
-            ().chain(SocksConnector::default())
+            ().chain(Warmed::new(Arc::clone(&progress)))
+                .chain(SocksConnector::default())
                 .chain(ConnectProxyConnector::default())
                 .chain(TcpConnector::default())
                 .chain(TlsConnector::new(trust, Arc::clone(&progress)))
@@ -89,7 +93,7 @@ impl Line {
     }
 }
 
-fn origin(target: &Target) -> Origin {
+pub(crate) fn origin(target: &Target) -> Origin {
     Origin { https: target.https, host: target.host.clone(), port: target.port }
 }
 
@@ -97,12 +101,23 @@ fn origin(target: &Target) -> Origin {
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     idle: Mutex<Vec<(Instant, Line)>>,
-    lookups: Arc<Lookups>,
+    pub(crate) lookups: Arc<Lookups>,
 }
 
 impl Lines {
-    /// The line of this origin that was used last, or a new one.
-    pub(crate) fn take(&self, target: &Target, route: Route, trust: &Arc<Trust>) -> Line {
+    /// The line of this origin that was used last, or a new one; `warm` is for a new one.
+    pub(crate) fn take(
+        &self,
+        target: &Target,
+        route: Route,
+        trust: &Arc<Trust>,
+        warm: Option<Wire>,
+    ) -> Line {
+        if warm.is_some() {
+            let line = Line::new(target, route, Arc::clone(trust), Arc::clone(&self.lookups));
+            *lock(&line.progress.warm) = warm;
+            return line;
+        }
         let mut idle = lock(&self.idle);
         idle.retain(|(since, _)| since.elapsed() < IDLE_AGE_MAX);
         let origin = origin(target);
@@ -132,12 +147,15 @@ pub(crate) struct Progress {
     pub(crate) host: String,
     /// The way there.
     pub(crate) route: Route,
+    /// A connection that was made ahead.
+    warm: Mutex<Option<Wire>>,
     attempt: Mutex<Option<Attempt>>,
 }
 
 #[derive(Debug)]
 struct Attempt {
-    stream: Arc<Stream>,
+    /// The request; `None` where something else is connected.
+    stream: Option<Arc<Stream>>,
     deadline: Option<Instant>,
     connect_ms: u64,
     phase: Phase,
@@ -163,11 +181,27 @@ pub(crate) enum Phase {
 
 impl Progress {
     pub(crate) fn new(target: &Target, route: Route) -> Self {
-        Self { place: target.place(), host: target.host.clone(), route, attempt: Mutex::new(None) }
+        Self {
+            place: target.place(),
+            host: target.host.clone(),
+            route,
+            warm: Mutex::new(None),
+            attempt: Mutex::new(None),
+        }
+    }
+
+    /// Where the connection leads that was made ahead, if there is one.
+    pub(crate) fn warm_peer(&self) -> Option<SocketAddr> {
+        lock(&self.warm).as_ref().map(|wire| wire.peer)
+    }
+
+    /// Takes the connection that was made ahead.
+    pub(crate) fn take_warm(&self) -> Option<Wire> {
+        lock(&self.warm).take()
     }
 
     /// A request begins.
-    pub(crate) fn begin(&self, stream: Arc<Stream>, connect_ms: u64) {
+    pub(crate) fn begin(&self, stream: Option<Arc<Stream>>, connect_ms: u64) {
         *lock(&self.attempt) = Some(Attempt {
             stream,
             deadline: Instant::now().checked_add(Duration::from_millis(connect_ms)),
@@ -200,7 +234,7 @@ impl Progress {
         let attempt = lock(&self.attempt);
         let attempt = attempt.as_ref()?;
         let open = matches!(attempt.phase, Phase::Open | Phase::Body);
-        (!open).then(|| Arc::clone(&attempt.stream))
+        if open { None } else { attempt.stream.clone() }
     }
 
     /// What is left of the time for the connection; `None` when there is no limit.

@@ -17,20 +17,23 @@ use std::{
 use async_channel::Sender;
 use codex_proto::{
     EffectId, HostError, HostErrorKind, Reply,
-    effect::{HttpHead, HttpRequest},
+    effect::{HttpHead, HttpRequest, PreconnectPurpose},
 };
 use ureq::{
     Body,
-    http::{HeaderName, Response, header},
+    http::{HeaderMap, HeaderName, Response, StatusCode, header},
 };
 
 use crate::{
-    CaFile, Proxies, Secrets, fault,
-    line::{Lines, Phase, Progress},
+    CaFile, Proxies, Secrets, Sockets,
+    dial::Dialer,
+    fault,
+    line::{Lines, Phase, Progress, origin},
     request,
     stream::{Ended, Stream},
     target::Target,
     tls::Trust,
+    warm::Warm,
 };
 
 /// Requests at a time, unless the configuration says otherwise.
@@ -101,9 +104,12 @@ pub struct Net {
     shared: Arc<Shared>,
 }
 
-struct Shared {
-    secrets: Secrets,
-    proxies: Proxies,
+/// What requests and sockets have in common.
+pub(crate) struct Shared {
+    pub(crate) secrets: Secrets,
+    pub(crate) proxies: Proxies,
+    /// Connections that were made ahead.
+    pub(crate) warm: Warm,
     streams_max: usize,
     trust: Arc<Trust>,
     lines: Lines,
@@ -136,10 +142,17 @@ impl Net {
                 streams_max: config.streams_max.max(1),
                 trust: Arc::new(Trust::new(config.ca_files)),
                 lines: Lines::default(),
+                warm: Warm::default(),
                 table: Mutex::default(),
                 thread_count: AtomicU64::new(0),
             }),
         }
+    }
+
+    /// What opens sockets and connects ahead, with the same certificates, proxies and credentials.
+    #[must_use]
+    pub fn sockets(&self) -> Sockets {
+        Sockets::new(Arc::clone(&self.shared))
     }
 
     /// Starts a request. Never blocks.
@@ -234,6 +247,11 @@ impl fmt::Debug for Net {
 }
 
 impl Shared {
+    /// What connects.
+    pub(crate) fn dialer(&self) -> Dialer<'_> {
+        Dialer { trust: &self.trust, lookups: &self.lines.lookups }
+    }
+
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -275,13 +293,14 @@ impl Shared {
         let target = Target::parse(&request.url)?;
         let route = self.proxies.route(&target)?;
         let request = request::build(request, &target, &route, &self.secrets)?;
-        let line = self.lines.take(&target, route, &self.trust);
+        let warm = self.warm.take(PreconnectPurpose::Http, &origin(&target));
+        let line = self.lines.take(&target, route, &self.trust, warm);
         if stream.connecting(line.agent.clone()).is_err() {
             // Cancelled a moment ago; the line was not used.
             self.lines.put(line);
             return Err(gone());
         }
-        line.progress.begin(Arc::clone(&stream), connect_ms);
+        line.progress.begin(Some(Arc::clone(&stream)), connect_ms);
         let answer = line.agent.run(request);
         let result = match answer {
             Ok(response) => transfer(response, &stream, &line.progress),
@@ -304,14 +323,7 @@ fn transfer(
 ) -> Result<(), HostError> {
     progress.enter(Phase::Body);
     let (parts, body) = response.into_parts();
-    let headers = parts.headers.iter().filter_map(|(name, value)| {
-        if WITHHELD.contains(name) {
-            return None;
-        }
-        let value = std::str::from_utf8(value.as_bytes()).ok()?;
-        Some((name.as_str().to_owned(), value.to_owned()))
-    });
-    let head = HttpHead { status: parts.status.as_u16(), headers: headers.collect() };
+    let head = head(parts.status, &parts.headers);
     send(stream, Reply::Head(Box::new(head)))?;
     let mut body = body.into_reader();
     let mut buffer = vec![0; CHUNK_BYTES];
@@ -326,6 +338,18 @@ fn transfer(
         Some(why) => Err(fault::broken_body(&progress.place, &why)),
         None => Ok(()),
     }
+}
+
+/// The head of an answer as the engine gets it.
+pub(crate) fn head(status: StatusCode, headers: &HeaderMap) -> HttpHead {
+    let headers = headers.iter().filter_map(|(name, value)| {
+        if WITHHELD.contains(name) {
+            return None;
+        }
+        let value = std::str::from_utf8(value.as_bytes()).ok()?;
+        Some((name.as_str().to_owned(), value.to_owned()))
+    });
+    HttpHead { status: status.as_u16(), headers: headers.collect() }
 }
 
 fn send(stream: &Stream, reply: Reply) -> Result<(), HostError> {

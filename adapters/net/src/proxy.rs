@@ -100,6 +100,14 @@ pub(crate) enum Route {
 }
 
 impl Route {
+    /// The way for what is not a request: an http proxy opens a connection for it too.
+    pub(crate) fn for_socket(self) -> Self {
+        match self {
+            Self::Forward(via) => Self::Tunnel(via),
+            Self::Direct | Self::Tunnel(_) => self,
+        }
+    }
+
     /// The proxy, if there is one.
     pub(crate) fn via(&self) -> Option<&Via> {
         match self {

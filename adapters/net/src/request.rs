@@ -3,9 +3,9 @@
 use codex_proto::{
     HostError, HostErrorKind,
     effect::{HttpRequest, Method},
-    settings::HeaderValue,
+    settings::{AuthRef, HeaderValue},
 };
-use ureq::http::{self, HeaderName, HeaderValue as Value, Request, header};
+use ureq::http::{self, HeaderMap, HeaderName, HeaderValue as Value, Request, header};
 
 use crate::{
     proxy::Route,
@@ -20,7 +20,6 @@ pub(crate) fn build(
     route: &Route,
     secrets: &Secrets,
 ) -> Result<Request<Vec<u8>>, HostError> {
-    let token = request.auth.as_ref().map(|auth| secrets.auth(auth)).transpose()?;
     let mut built = Request::new(request.body);
     *built.method_mut() = match request.method {
         Method::Get => http::Method::GET,
@@ -28,7 +27,25 @@ pub(crate) fn build(
     };
     *built.uri_mut() = target.uri.clone();
     let headers = built.headers_mut();
-    for (name, value) in &request.headers {
+    fill(headers, &request.headers, request.auth.as_ref(), secrets)?;
+    if let Route::Forward(via) = route
+        && let Some(credentials) = via.authorization()
+    {
+        let value = secret_value("proxy-authorization", &credentials)?;
+        headers.insert(header::PROXY_AUTHORIZATION, value);
+    }
+    Ok(built)
+}
+
+/// Adds these headers and the bearer token.
+pub(crate) fn fill(
+    into: &mut HeaderMap,
+    headers: &[(String, HeaderValue)],
+    auth: Option<&AuthRef>,
+    secrets: &Secrets,
+) -> Result<(), HostError> {
+    let token = auth.map(|auth| secrets.auth(auth)).transpose()?;
+    for (name, value) in headers {
         let checked = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
             HostError::new(HostErrorKind::Other, format!("`{name}` cannot be the name of a header"))
         })?;
@@ -39,19 +56,13 @@ pub(crate) fn build(
                 None => continue,
             },
         };
-        headers.append(checked, value);
+        into.append(checked, value);
     }
     if let Some(token) = token {
         let bearer = Secret::new(format!("Bearer {}", token.expose()));
-        headers.insert(header::AUTHORIZATION, secret_value("authorization", &bearer)?);
+        into.insert(header::AUTHORIZATION, secret_value("authorization", &bearer)?);
     }
-    if let Route::Forward(via) = route
-        && let Some(credentials) = via.authorization()
-    {
-        let value = secret_value("proxy-authorization", &credentials)?;
-        headers.insert(header::PROXY_AUTHORIZATION, value);
-    }
-    Ok(built)
+    Ok(())
 }
 
 fn header_value(name: &str, text: &str) -> Result<Value, HostError> {

@@ -45,6 +45,52 @@ const STACK_BYTES: usize = 512 * 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Lookups(AtomicUsize);
 
+impl Lookups {
+    /// Looks a name up on a thread of its own, and hands over what was found.
+    pub(crate) fn start(
+        self: &Arc<Self>,
+        host: &str,
+        port: u16,
+        answer: impl FnOnce(io::Result<Vec<SocketAddr>>) + Send + 'static,
+    ) -> Result<(), HostError> {
+        let running = Arc::clone(self);
+        if running.0.fetch_add(1, Ordering::Relaxed) >= LOOKUPS_MAX {
+            running.0.fetch_sub(1, Ordering::Relaxed);
+            return Err(failure(format!(
+                "cannot resolve {host}: {LOOKUPS_MAX} earlier lookups are still unanswered"
+            )));
+        }
+        let name = host.to_owned();
+        let spawned =
+            thread::Builder::new().name("codex-dns".into()).stack_size(STACK_BYTES).spawn({
+                let running = Arc::clone(&running);
+                move || {
+                    let found = (name.as_str(), port).to_socket_addrs().map(Vec::from_iter);
+                    running.0.fetch_sub(1, Ordering::Relaxed);
+                    answer(found);
+                }
+            });
+        spawned.map(|_| ()).map_err(|why| {
+            running.0.fetch_sub(1, Ordering::Relaxed);
+            failure(format!("cannot resolve {host}: no thread for the lookup: {why}"))
+        })
+    }
+
+    /// What was found, in our words where that is nothing.
+    pub(crate) fn found(
+        host: &str,
+        found: io::Result<Vec<SocketAddr>>,
+    ) -> Result<Vec<SocketAddr>, HostError> {
+        match found {
+            Ok(addresses) if addresses.is_empty() => {
+                Err(failure(format!("cannot resolve {host}: it has no address")))
+            }
+            Ok(addresses) => Ok(addresses),
+            Err(why) => Err(failure(format!("cannot resolve {host}: {why}"))),
+        }
+    }
+}
+
 /// Finds the addresses to connect to.
 #[derive(Debug)]
 pub(crate) struct Names {
@@ -75,42 +121,19 @@ impl Names {
 
     fn look_up(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
         self.progress.enter(Phase::Resolving(host.to_owned()));
-        let running = Arc::clone(&self.lookups);
-        if running.0.fetch_add(1, Ordering::Relaxed) >= LOOKUPS_MAX {
-            running.0.fetch_sub(1, Ordering::Relaxed);
-            return Err(failure(format!(
-                "cannot resolve {host}: {LOOKUPS_MAX} earlier lookups are still unanswered"
-            )));
-        }
         let (answer, answered) = mpsc::sync_channel(1);
-        let name = host.to_owned();
-        let spawned =
-            thread::Builder::new().name("codex-dns".into()).stack_size(STACK_BYTES).spawn({
-                let running = Arc::clone(&running);
-                move || {
-                    let found = (name.as_str(), port).to_socket_addrs().map(Vec::from_iter);
-                    running.0.fetch_sub(1, Ordering::Relaxed);
-                    // An error means that the request has gone.
-                    let _ = answer.send(found);
-                }
-            });
-        if let Err(why) = spawned {
-            running.0.fetch_sub(1, Ordering::Relaxed);
-            return Err(failure(format!("cannot resolve {host}: no thread for the lookup: {why}")));
-        }
+        let started = self.lookups.start(host, port, move |found| {
+            // An error means that the request has gone.
+            let _ = answer.send(found);
+        });
+        started.map_err(|error| Error::Other(Box::new(error)))?;
         let wait = self.progress.remaining().unwrap_or(Duration::MAX);
         let found = match answered.recv_timeout(wait) {
             Ok(found) => found,
             Err(RecvTimeoutError::Timeout) => return Err(Error::Timeout(Timeout::Resolve)),
             Err(RecvTimeoutError::Disconnected) => Err(io::Error::other("the lookup died")),
         };
-        match found {
-            Ok(addresses) if addresses.is_empty() => {
-                Err(failure(format!("cannot resolve {host}: it has no address")))
-            }
-            Ok(addresses) => Ok(addresses),
-            Err(why) => Err(failure(format!("cannot resolve {host}: {why}"))),
-        }
+        Lookups::found(host, found).map_err(|error| Error::Other(Box::new(error)))
     }
 }
 
@@ -127,7 +150,10 @@ impl Resolver for Names {
             Route::Direct | Route::Tunnel(_) => (uri.host().unwrap_or_default(), port_of(uri)),
         };
         let host = host.trim_matches(['[', ']']);
-        let addresses = if let Ok(address) = host.parse::<IpAddr>() {
+        let addresses = if let Some(peer) = self.progress.warm_peer() {
+            // The connection is up already; ureq wants an address all the same.
+            vec![peer]
+        } else if let Ok(address) = host.parse::<IpAddr>() {
             vec![SocketAddr::new(address, port)]
         } else if let Some(addresses) = self.remembered(host, port) {
             addresses
@@ -158,8 +184,8 @@ fn port_of(uri: &Uri) -> u16 {
     })
 }
 
-fn failure(message: String) -> Error {
-    Error::Other(Box::new(HostError::new(HostErrorKind::NameResolution, message)))
+fn failure(message: String) -> HostError {
+    HostError::new(HostErrorKind::NameResolution, message)
 }
 
 #[cfg(test)]

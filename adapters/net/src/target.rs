@@ -19,6 +19,21 @@ pub(crate) struct Target {
 impl Target {
     /// Parses an absolute http or https URL.
     pub(crate) fn parse(url: &str) -> Result<Self, HostError> {
+        Self::of(url, ["https", "http"])
+    }
+
+    /// Parses an absolute ws or wss URL.
+    pub(crate) fn parse_socket(url: &str) -> Result<Self, HostError> {
+        Self::of(url, ["wss", "ws"])
+    }
+
+    /// Whether the URL is of a WebSocket.
+    pub(crate) fn is_socket(url: &str) -> bool {
+        let scheme = url.split("://").next().unwrap_or_default();
+        scheme.eq_ignore_ascii_case("ws") || scheme.eq_ignore_ascii_case("wss")
+    }
+
+    fn of(url: &str, [secure, plain]: [&str; 2]) -> Result<Self, HostError> {
         let invalid = |why: &str| {
             HostError::new(
                 HostErrorKind::Other,
@@ -26,9 +41,11 @@ impl Target {
             )
         };
         let https = match url.split_once("://") {
-            Some((scheme, _)) if scheme.eq_ignore_ascii_case("https") => true,
-            Some((scheme, _)) if scheme.eq_ignore_ascii_case("http") => false,
-            Some(_) | None => return Err(invalid("it does not start with http:// or https://")),
+            Some((scheme, _)) if scheme.eq_ignore_ascii_case(secure) => true,
+            Some((scheme, _)) if scheme.eq_ignore_ascii_case(plain) => false,
+            Some(_) | None => {
+                return Err(invalid(&format!("it does not start with {plain}:// or {secure}://")));
+            }
         };
         let uri: Uri = url
             .parse()

@@ -44,7 +44,7 @@ impl Trust {
     }
 
     /// The configuration. A failure is not remembered, so that a repaired file is found.
-    fn config(&self) -> Result<Arc<ClientConfig>, HostError> {
+    pub(crate) fn config(&self) -> Result<Arc<ClientConfig>, HostError> {
         let mut config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(config) = &*config {
             return Ok(Arc::clone(config));

@@ -2,14 +2,35 @@
 
 #[cfg(feature = "net")]
 mod net {
-    use codex_net::Net;
-    use codex_proto::{EffectId, effect::HttpRequest};
+    use codex_net::{Net, Sockets};
+    use codex_proto::{
+        EffectId,
+        effect::{HttpRequest, Preconnect, SocketMessage, SocketRequest},
+    };
 
-    use crate::executor::{HttpExecutor, Replies};
+    use crate::executor::{HttpExecutor, Replies, SocketExecutor, Work};
 
     impl HttpExecutor for Net {
         fn start(&mut self, id: EffectId, request: HttpRequest, replies: Replies) {
             Self::start(self, id, request, replies);
+        }
+
+        fn cancel(&mut self, id: EffectId) {
+            Self::cancel(self, id);
+        }
+    }
+
+    impl SocketExecutor for Sockets {
+        fn start(&mut self, id: EffectId, request: SocketRequest, replies: Replies) -> Work {
+            Box::pin(Self::start(self, id, request, replies))
+        }
+
+        fn send(&mut self, socket: EffectId, message: SocketMessage) {
+            Self::send(self, socket, message);
+        }
+
+        fn preconnect(&mut self, id: EffectId, connect: Preconnect, replies: Replies) -> Work {
+            Box::pin(Self::preconnect(self, id, connect, replies))
         }
 
         fn cancel(&mut self, id: EffectId) {

@@ -25,7 +25,7 @@ use codex_rehearsal::{
     InProcess, LoggedRequest, Script, Server, ServerOptions,
     rehearsal::{Outcome, PROMPT, embedded_script, write_project},
 };
-use codex_smol::{HttpExecutor, Replies};
+use codex_smol::{HttpExecutor, NoSockets, Replies};
 
 use crate::args::RehearseArgs;
 
@@ -86,7 +86,7 @@ fn rehearse(args: RehearseArgs) -> Result<u8, StartError> {
     let problem = codex_exec::trace(&session);
     let settings = session.settings("exec", "codex_exec", false);
     let http = Scripted(InProcess::new(embedded_script()));
-    let executors = session.executors(Box::new(http), &settings.host)?;
+    let executors = session.executors(Box::new(http), Box::new(NoSockets), &settings.host)?;
     let mode = Mode::Human(HumanOptions {
         paint: Paint::of_process(codex_exec::args::ColorArg::Auto),
         version: settings.host.version.clone(),

@@ -90,7 +90,9 @@ fn start(mut args: ExecArgs, extra: Extra) -> Result<u8, StartError> {
     let start = start_op(task.resume.as_ref(), &session)?;
 
     let settings = session.settings("exec", "codex_exec", args.ephemeral);
-    let executors = session.executors(Box::new(session.net(secrets)), &settings.host)?;
+    let net = session.net(secrets);
+    let sockets = Box::new(net.sockets());
+    let executors = session.executors(Box::new(net), sockets, &settings.host)?;
     let mode = if args.json {
         Mode::Json
     } else {

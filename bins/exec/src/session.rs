@@ -18,7 +18,7 @@ use codex_proto::{
     policy::{ApprovalPolicy, SandboxMode},
     settings::Host,
 };
-use codex_smol::{Executors, HttpExecutor, Journal, NoMedia, NoSockets};
+use codex_smol::{Executors, HttpExecutor, Journal, NoMedia, SocketExecutor};
 use codex_store::{
     Store, StoreConfig,
     config::{ConfigRequest, load, system_folder},
@@ -231,6 +231,7 @@ impl Session {
     pub fn executors(
         &self,
         http: Box<dyn HttpExecutor>,
+        sockets: Box<dyn SocketExecutor>,
         host: &Host,
     ) -> Result<Executors, StartError> {
         let program = env::current_exe()
@@ -246,13 +247,7 @@ impl Session {
             tmpdir: self.environment.text("TMPDIR").map(PathBuf::from),
         });
         let files = Arc::new(Store::new(StoreConfig::default()));
-        Ok(Executors {
-            http,
-            media: Box::new(NoMedia),
-            process: Box::new(process),
-            sockets: Box::new(NoSockets),
-            files,
-        })
+        Ok(Executors { http, media: Box::new(NoMedia), process: Box::new(process), sockets, files })
     }
 
     /// The journal that the command line or the environment asks for.

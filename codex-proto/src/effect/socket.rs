@@ -35,7 +35,8 @@ pub enum PreconnectPurpose {
 }
 
 /// A WebSocket to open. Each `Reply::Bytes` is one whole text message; pings are answered by the
-/// adapter; a binary message is a failure.
+/// adapter; a binary message is a failure. A peer that closes with a code other than 1000 and 1001
+/// has failed, with its reason.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SocketRequest {
     /// `ws` or `wss`, absolute, with query.

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use async_channel::Receiver;
+use async_channel::{Receiver, Sender};
 use codex_net::{Net, NetConfig};
 use codex_proto::{
     EffectId, EffectKind, HostError, Reply,
@@ -112,6 +112,18 @@ pub fn id(number: u64) -> EffectId {
 pub struct Replies {
     receiver: Receiver<Reply>,
     grammar: Grammar,
+}
+
+/// Runs an effect that a future carries out; `make` gets where its replies go.
+pub fn drive<F: Future<Output = ()> + Send + 'static>(
+    kind: &EffectKind,
+    make: impl FnOnce(Sender<Reply>) -> F,
+) -> Replies {
+    let grammar = Grammar::of(kind).unwrap();
+    let (sender, receiver) = async_channel::bounded(4);
+    let work = make(sender);
+    thread::spawn(move || async_io::block_on(work));
+    Replies { receiver, grammar }
 }
 
 impl Replies {
