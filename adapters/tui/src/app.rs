@@ -10,6 +10,7 @@ use ratatui::{
 };
 
 use crate::{
+    frame::Scene,
     input::{Input, Said, Submission},
     key::{Key, KeyCode, Modifiers},
     msg::{Answer, Msg, ScreenEffect},
@@ -87,15 +88,15 @@ impl AppState {
     pub fn deadline(&self) -> Option<(Mono, &'static str)> {
         self.session.turn.map(|_| (self.now.mono.after_ms(1_000), "elapsed time"))
     }
+}
 
-    /// Rows of the live region in inline mode, at most `rows`.
-    pub fn height(&mut self, columns: u16, rows: u16) -> u16 {
+impl Scene for AppState {
+    fn height(&mut self, columns: u16, rows: u16) -> u16 {
         let live = u16::try_from(self.live_rows(columns).len()).unwrap_or(u16::MAX);
         live.saturating_add(self.input.height(columns)).saturating_add(1).min(rows)
     }
 
-    /// Draws the live region (inline) or the whole screen. Returns where the caret is.
-    pub fn view(&mut self, area: Rect, buffer: &mut Buffer) -> Option<Position> {
+    fn view(&mut self, area: Rect, buffer: &mut Buffer) -> Option<Position> {
         let status = 1.min(area.height);
         let input = self.input.height(area.width).min(area.height - status);
         let live = area.height - status - input;
@@ -110,7 +111,9 @@ impl AppState {
         let at = Rect { y: area.y + live, height: input, ..area };
         self.input.view(at, buffer, &self.look)
     }
+}
 
+impl AppState {
     fn live_rows(&self, columns: u16) -> Vec<Line> {
         let lines = self.transcript.live();
         lines.iter().flat_map(|line| wrap(line, columns, Break::Anywhere)).collect()

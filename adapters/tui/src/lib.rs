@@ -20,6 +20,7 @@
 pub mod app;
 pub mod cell;
 pub mod composer;
+pub mod frame;
 pub mod input;
 pub mod key;
 pub mod msg;

@@ -1,0 +1,304 @@
+//! What two terminals keep after much text and many resizes: each line of the transcript exactly
+//! once, in order, and the cursor at the caret after each frame.
+//!
+//! What "exactly once" means:
+//!
+//! - A terminal that wraps rows anew (`alacritty_terminal`): its rows, joined where it wrapped them,
+//!   are the transcript, line by line and character by character.
+//! - A terminal that cuts rows (`vt100`, as xterm does): on each resize to fewer columns it forgets
+//!   the ends of the rows on the screen, and nobody can bring them back. So the beginnings of the
+//!   lines are compared: each is there once, in order, and nothing else begins a line.
+//!
+//! Both hold as long as the live region, wrapped anew, fits the screen. Rows of it that a terminal
+//! pushes out at the top when it becomes smaller than that stay in its scrollback; the transcript's
+//! lines stay exactly once.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::num::NonZeroU16;
+
+use alacritty_terminal::{
+    event::VoidListener,
+    grid::Dimensions,
+    index::{Column, Line as Row},
+    term::{Config, Term, cell::Flags},
+    vte::ansi::Processor,
+};
+use codex_tui::{
+    Setup,
+    frame::{Scene, Writer},
+    text::{Break, Line, draw, wrap},
+};
+use ratatui::{
+    buffer::Buffer,
+    layout::{Position, Rect},
+};
+
+/// Lines of the transcript.
+const LINES: usize = 5_000;
+/// Resizes while they are printed.
+const RESIZES: usize = 100;
+
+/// A small linear congruential generator; a test needs no more.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % bound
+    }
+}
+
+/// A live region of a few rows, and a caret somewhere in it.
+struct Region {
+    rows: Vec<String>,
+    caret: Position,
+}
+
+impl Region {
+    fn roll(dice: &mut Dice) -> Self {
+        let count = 1 + dice.below(5);
+        let rows: Vec<String> = (0..count).map(|_| text(dice, 200)).collect();
+        let y = dice.below(count);
+        let x = dice.below(rows[y].chars().count() + 1);
+        Self { rows, caret: Position::new(u16::try_from(x).unwrap(), u16::try_from(y).unwrap()) }
+    }
+}
+
+impl Scene for Region {
+    fn height(&mut self, _columns: u16, rows: u16) -> u16 {
+        u16::try_from(self.rows.len()).unwrap().min(rows)
+    }
+
+    fn view(&mut self, area: Rect, buffer: &mut Buffer) -> Option<Position> {
+        for (y, row) in (0..).zip(&self.rows) {
+            draw(&Line::plain(&**row), Rect { y, height: 1, ..area }, buffer);
+        }
+        Some(self.caret)
+    }
+}
+
+/// Words, some of them wide.
+fn text(dice: &mut Dice, columns_max: usize) -> String {
+    let columns = dice.below(columns_max);
+    let mut out = String::new();
+    while codex_tui::text::width(&out) < columns {
+        out.push_str(["word", "ab ", "\u{4f60}\u{597d}", "x", "-- ", "caf\u{e9}"][dice.below(6)]);
+    }
+    out
+}
+
+trait Terminal {
+    fn write(&mut self, bytes: &str);
+    fn resize(&mut self, columns: u16, rows: u16);
+    /// Column and row on the screen.
+    fn cursor(&mut self) -> (u16, u16);
+    /// A row of the screen, without blanks at its end.
+    fn row(&mut self, row: u16) -> String;
+    /// All rows there are, joined where the terminal wrapped them, without blanks at their ends.
+    fn lines(&mut self) -> Vec<String>;
+}
+
+struct Reflowing {
+    term: Term<VoidListener>,
+    parser: Processor,
+}
+
+struct Size(usize, usize);
+
+impl Dimensions for Size {
+    fn total_lines(&self) -> usize {
+        self.1
+    }
+    fn screen_lines(&self) -> usize {
+        self.1
+    }
+    fn columns(&self) -> usize {
+        self.0
+    }
+}
+
+impl Reflowing {
+    fn new() -> Self {
+        let config = Config { scrolling_history: 1_000_000, ..Config::default() };
+        Self { term: Term::new(config, &Size(80, 24), VoidListener), parser: Processor::new() }
+    }
+
+    fn text(&self, row: i32) -> (String, bool) {
+        let cells = &self.term.grid()[Row(row)];
+        let spacer = Flags::WIDE_CHAR_SPACER | Flags::LEADING_WIDE_CHAR_SPACER;
+        let mut out = String::new();
+        let mut is_wrapped = false;
+        for column in 0..self.term.columns() {
+            let cell = &cells[Column(column)];
+            is_wrapped = cell.flags.contains(Flags::WRAPLINE);
+            if !cell.flags.intersects(spacer) {
+                out.push(cell.c);
+                out.extend(cell.zerowidth().into_iter().flatten());
+            }
+        }
+        (out, is_wrapped)
+    }
+}
+
+impl Terminal for Reflowing {
+    fn write(&mut self, bytes: &str) {
+        self.parser.advance(&mut self.term, bytes.as_bytes());
+    }
+    fn resize(&mut self, columns: u16, rows: u16) {
+        self.term.resize(Size(columns.into(), rows.into()));
+    }
+    fn cursor(&mut self) -> (u16, u16) {
+        let point = self.term.grid().cursor.point;
+        (u16::try_from(point.column.0).unwrap(), u16::try_from(point.line.0).unwrap())
+    }
+    fn row(&mut self, row: u16) -> String {
+        self.text(row.into()).0.trim_end().to_owned()
+    }
+    fn lines(&mut self) -> Vec<String> {
+        let history = i32::try_from(self.term.history_size()).unwrap();
+        let rows = i32::try_from(self.term.screen_lines()).unwrap();
+        let mut lines = vec![String::new()];
+        for row in -history..rows {
+            let (text, is_wrapped) = self.text(row);
+            let last = lines.last_mut().unwrap();
+            last.push_str(&text);
+            if !is_wrapped {
+                last.truncate(last.trim_end().len());
+                lines.push(String::new());
+            }
+        }
+        lines
+    }
+}
+
+struct Cutting(vt100::Parser);
+
+fn cells(count: u16) -> NonZeroU16 {
+    NonZeroU16::new(count).unwrap()
+}
+
+impl Cutting {
+    fn new() -> Self {
+        Self(vt100::Parser::new(cells(24), cells(80), 1_000_000))
+    }
+}
+
+impl Terminal for Cutting {
+    fn write(&mut self, bytes: &str) {
+        self.0.process(bytes.as_bytes());
+    }
+    fn resize(&mut self, columns: u16, rows: u16) {
+        self.0.screen_mut().set_size(cells(rows), cells(columns));
+    }
+    fn cursor(&mut self) -> (u16, u16) {
+        let (row, column) = self.0.screen().cursor_position();
+        (column, row)
+    }
+    fn row(&mut self, row: u16) -> String {
+        let columns = self.0.screen().size().1.get();
+        self.0.screen().rows(0, columns).nth(row.into()).unwrap().trim_end().to_owned()
+    }
+    fn lines(&mut self) -> Vec<String> {
+        let (rows, columns) = self.0.screen().size();
+        let (rows, columns) = (rows.get(), columns.get());
+        self.0.screen_mut().set_scrollback(usize::MAX);
+        let history = self.0.screen().scrollback();
+        let mut lines = vec![String::new()];
+        for back in (0..=history).rev() {
+            self.0.screen_mut().set_scrollback(back);
+            // With nothing scrolled back, the whole screen is left.
+            let count = if back == 0 { rows } else { 1 };
+            for row in 0..count {
+                let text = self.0.screen().rows(0, columns).nth(row.into()).unwrap();
+                let last = lines.last_mut().unwrap();
+                last.push_str(&text);
+                if !self.0.screen().row_wrapped(row) {
+                    last.truncate(last.trim_end().len());
+                    lines.push(String::new());
+                }
+            }
+        }
+        lines
+    }
+}
+
+/// Prints the transcript with resizes between, checks each frame, returns transcript and result.
+fn run(terminal: &mut impl Terminal, reflow: bool, seed: u64) -> (Vec<String>, Vec<String>) {
+    let mut setup = Setup::sample();
+    setup.terminal.reflow = reflow;
+    let mut writer = Writer::new(&setup);
+    let mut dice = Dice(seed);
+    let (mut columns, mut rows) = (80, 24);
+    writer.resize(columns, rows);
+    let mut transcript = Vec::new();
+    while transcript.len() < LINES {
+        let count = dice.below(6).min(LINES - transcript.len());
+        let mut lines = Vec::new();
+        for _ in 0..count {
+            let line = format!("{:05} {}", transcript.len(), text(&mut dice, 300).trim_end());
+            transcript.push(line.trim_end().to_owned());
+            lines.push(Line::from(line));
+        }
+        writer.print(lines);
+        if dice.below(LINES / 3) < RESIZES {
+            columns = u16::try_from(40 + dice.below(120)).unwrap();
+            rows = u16::try_from(24 + dice.below(36)).unwrap();
+            terminal.resize(columns, rows);
+            writer.resize(columns, rows);
+        }
+        if dice.below(3) == 0 {
+            continue;
+        }
+        let mut region = Region::roll(&mut dice);
+        region.caret.x = region.caret.x.min(columns - 1);
+        let bytes = writer.frame(&mut region);
+        terminal.write(&bytes);
+        check(terminal, &region, columns);
+    }
+    terminal.write(&writer.finish());
+    let mut lines = terminal.lines();
+    while lines.last().is_some_and(String::is_empty) {
+        lines.pop();
+    }
+    (transcript, lines)
+}
+
+/// The region is on the screen as drawn, and the cursor at the caret.
+fn check(terminal: &mut impl Terminal, region: &Region, columns: u16) {
+    let (x, y) = terminal.cursor();
+    assert_eq!(x, region.caret.x, "the cursor's column is the caret's");
+    for (index, row) in (0..).zip(&region.rows) {
+        let shown = terminal.row(y - region.caret.y + index);
+        let want = wrap(&Line::plain(&**row), columns, Break::Anywhere)[0].text();
+        assert_eq!(shown, want.trim_end(), "row {index} of the region");
+    }
+}
+
+#[test]
+fn a_terminal_that_wraps_anew_keeps_each_line_exactly_once() {
+    for seed in [1] {
+        let (transcript, lines) = run(&mut Reflowing::new(), true, seed);
+        for (index, (want, got)) in transcript.iter().zip(&lines).enumerate() {
+            assert_eq!(got, want, "seed {seed}, line {index}");
+        }
+        assert_eq!(lines.len(), transcript.len(), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_terminal_that_cuts_rows_keeps_each_line_exactly_once() {
+    for seed in 1..=3 {
+        let (transcript, lines) = run(&mut Cutting::new(), false, seed);
+        let start = |line: &String| line.chars().take(30).collect::<String>();
+        let is_start =
+            |line: &&String| line.len() >= 5 && line.as_bytes()[..5].iter().all(u8::is_ascii_digit);
+        let starts: Vec<String> = lines.iter().filter(is_start).map(start).collect();
+        let want: Vec<String> = transcript.iter().map(start).collect();
+        for (index, (want, got)) in want.iter().zip(&starts).enumerate() {
+            assert_eq!(got.trim_end(), want.trim_end(), "seed {seed}, line {index}");
+        }
+        assert_eq!(starts.len(), want.len(), "seed {seed}");
+    }
+}
