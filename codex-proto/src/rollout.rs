@@ -27,6 +27,22 @@ pub fn path(codex_home: &Path, thread: ThreadId, wall: Wall, utc_offset_minutes:
     codex_home.join("sessions").join(civil.date_folder()).join(name)
 }
 
+/// Whether a message of the user is context that was added for the model rather than something
+/// that the user said.
+#[must_use]
+pub fn is_contextual(text: &str) -> bool {
+    const STARTS: [&str; 7] = [
+        "# AGENTS.md instructions for ",
+        "<environment_context>",
+        "<skill>",
+        "<subagent_notification>",
+        "<turn_aborted>",
+        "<user_action>",
+        "<user_shell_command>",
+    ];
+    STARTS.iter().any(|start| text.starts_with(start))
+}
+
 /// Appends one line.
 pub fn push_line(into: &mut Vec<u8>, wall: Wall, kind: LineKind, payload: &str) {
     let head = format!("{{\"timestamp\":\"{wall}\",\"type\":\"{}\",\"payload\":", kind.as_str());

@@ -13,6 +13,7 @@
 //! | [`config`](mod@config) | configuration files |
 //! | [`project`](mod@project) | AGENTS.md and git, by reading files only |
 //! | [`rollouts`] | which rollout to resume |
+//! | [`survey`](mod@survey) | recent threads and a map of the directory |
 //! | [`credentials`] | `auth.json` |
 //! | [`home`] | `CODEX_HOME`, its `.env` and installation id |
 //! | [`host`] | login shell and time zone |
@@ -34,6 +35,7 @@ pub mod read;
 pub mod rollouts;
 pub mod scratch;
 mod store;
+pub mod survey;
 
 pub use store::{Store, StoreConfig};
 

@@ -66,21 +66,9 @@ pub struct Found {
 #[must_use]
 pub fn newest(codex_home: &Path, filter: &Filter<'_>, count_max: usize) -> Found {
     let mut found = Found::default();
-    let mut files = Vec::new();
-    for_each_day(codex_home, &mut |folder| {
-        for_each_file(folder, &mut |_, entry| {
-            match entry.metadata() {
-                Ok(meta) => {
-                    files.push((meta.modified().unwrap_or(SystemTime::UNIX_EPOCH), entry.path()))
-                }
-                Err(_) => found.unreadable_count += 1,
-            }
-            true
-        })
-    });
-    files.sort_unstable_by(|a, b| b.cmp(a));
+    let files = files_by_use(codex_home, &mut found.unreadable_count);
     let same_place = SamePlace::new(filter.cwd);
-    for (index, (_, path)) in files.iter().enumerate() {
+    for (index, path) in files.iter().enumerate() {
         if found.rollouts.len() == count_max {
             break;
         }
@@ -100,6 +88,28 @@ pub fn newest(codex_home: &Path, filter: &Filter<'_>, count_max: usize) -> Found
         }
     }
     found
+}
+
+/// The rollouts below `CODEX_HOME/sessions`, those used last first; unopened.
+pub(crate) fn by_use(codex_home: &Path) -> Vec<PathBuf> {
+    files_by_use(codex_home, &mut 0)
+}
+
+fn files_by_use(codex_home: &Path, unreadable_count: &mut usize) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for_each_day(codex_home, &mut |folder| {
+        for_each_file(folder, &mut |_, entry| {
+            match entry.metadata() {
+                Ok(meta) => {
+                    files.push((meta.modified().unwrap_or(SystemTime::UNIX_EPOCH), entry.path()))
+                }
+                Err(_) => *unreadable_count += 1,
+            }
+            true
+        })
+    });
+    files.sort_unstable_by(|a, b| b.cmp(a));
+    files.into_iter().map(|(_, path)| path).collect()
 }
 
 /// The rollout at a path.

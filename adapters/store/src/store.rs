@@ -2,7 +2,7 @@
 
 use codex_proto::{EffectKind, HostError, HostErrorKind, Reply, ThreadId};
 
-use crate::{ReplyFn, append::Appender, image, patch, project, read};
+use crate::{ReplyFn, append::Appender, image, patch, project, read, survey};
 
 /// What the executor may use.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ impl Default for StoreConfig {
     }
 }
 
-/// Executes `Append`, `Image`, `Patch`, `Project` and `Read`; blocking, from any thread.
+/// Executes `Append`, `Image`, `Patch`, `Project`, `Read` and `Survey`; blocking, from any thread.
 #[derive(Debug)]
 pub struct Store {
     config: StoreConfig,
@@ -50,6 +50,7 @@ impl Store {
             EffectKind::Patch(patch) => patch::execute(*patch, self.config.patch_sync, reply),
             EffectKind::Project(query) => project::execute(&query, reply),
             EffectKind::Read { path, bytes_max } => read::execute(&path, bytes_max, reply),
+            EffectKind::Survey(query) => survey::execute(&query, reply),
             other if !other.has_replies() => {}
             other => {
                 let text = format!("the store cannot execute {}", other.name());

@@ -11,10 +11,8 @@ use codex_proto::{
     ThreadId,
     event::Usage,
     item::{ResponseItem, ResponseKind, Role, ToolCall},
-    rollout::{Line, PatchedFile, TurnContext},
+    rollout::{self, Line, PatchedFile, TurnContext},
 };
-
-use crate::thread::context::is_contextual;
 
 /// What a rollout says.
 #[derive(Clone, Debug, Default)]
@@ -211,7 +209,7 @@ pub(crate) fn call_id(item: &ResponseItem) -> Option<String> {
 
 /// Whether an item is something that the user said.
 fn is_user_turn(item: &ResponseItem) -> bool {
-    matches!(item.kind(), ResponseKind::Message { role: Role::User, text } if !is_contextual(text))
+    matches!(item.kind(), ResponseKind::Message { role: Role::User, text } if !rollout::is_contextual(text))
 }
 
 #[cfg(test)]
@@ -223,7 +221,7 @@ mod tests {
     fn file(lines: &[(LineKind, &str)]) -> Vec<u8> {
         let mut bytes = Vec::new();
         for (kind, payload) in lines {
-            codex_proto::rollout::push_line(&mut bytes, Wall(0), *kind, payload);
+            rollout::push_line(&mut bytes, Wall(0), *kind, payload);
         }
         bytes
     }

@@ -193,20 +193,6 @@ pub(crate) fn turn_aborted() -> ResponseItem {
     ResponseItem::message(Role::User, &[text.into()])
 }
 
-/// Whether a user message is context rather than something that the user said.
-pub(crate) fn is_contextual(text: &str) -> bool {
-    const STARTS: [&str; 7] = [
-        "# AGENTS.md instructions for ",
-        "<environment_context>",
-        "<skill>",
-        "<subagent_notification>",
-        "<turn_aborted>",
-        "<user_action>",
-        "<user_shell_command>",
-    ];
-    STARTS.iter().any(|start| text.starts_with(start))
-}
-
 #[cfg(test)]
 mod tests {
     use codex_proto::effect::ProjectDoc;
