@@ -100,8 +100,7 @@ impl Engine {
 
     fn on_op(&mut self, id: OpId, op: Op) {
         match op {
-            Op::Approve { .. }
-            | Op::Configure(_)
+            Op::Configure(_)
             | Op::ForkThread { .. }
             | Op::RealtimeAudio { .. }
             | Op::RealtimeMute { .. }
@@ -115,6 +114,12 @@ impl Engine {
             | Op::StopCommands { .. } => {
                 let why = format!("this version does not know {}", op.name());
                 self.refuse(id, Refused::Realtime { why, hint: None });
+            }
+            Op::Approve { thread, id: question, answer } => {
+                self.with_thread(id, thread, |thread, cx| {
+                    thread.approve(id, question, &answer, cx);
+                    thread.pump(cx)
+                });
             }
             Op::StartThread => self.start_thread(id, None),
             Op::ResumeThread { path } => {

@@ -9,6 +9,9 @@ pub(crate) const TOOL_CALLS_MAX: usize = 256;
 /// Commands that live at once, per thread. At the limit the oldest ended or idle one is removed.
 pub(crate) const COMMANDS_MAX: usize = 64;
 
+/// Answers that hold for the session, per thread; later ones count once.
+pub(crate) const GRANTS_MAX: usize = 4_096;
+
 /// Bytes of a command's output that the engine holds from its start, until they are read.
 pub(crate) const COMMAND_HEAD_BYTES: usize = 512 << 10;
 /// Bytes of a command's output that the engine holds from its end.

@@ -1,4 +1,5 @@
-//! Shell words: showing an argv as one line, and finding a patch inside a shell call.
+//! Shell words: showing an argv as one line, taking scripts apart, and finding a patch inside a
+//! shell call.
 //!
 //! Models sometimes run `apply_patch` as a command although it is a tool.
 //! [`intercept_apply_patch`] recognises the forms that can mean nothing else:
@@ -16,9 +17,13 @@
 //! Everything else is an ordinary command: another statement before or after, an argument, a pipe,
 //! an expansion in the folder, an unfinished here-document.
 
+mod segments;
+
 use std::borrow::Cow;
 
 use crate::patch;
+
+pub use self::segments::{ShellWord, loose_segments, segments};
 
 /// Quotes one word for a POSIX shell, if it needs it. NUL, which no command line can hold, is shown
 /// as U+2400.
@@ -95,7 +100,9 @@ fn is_apply(name: &str) -> bool {
     matches!(name, "apply_patch" | "applypatch")
 }
 
-fn script_of(argv: &[String]) -> Option<&str> {
+/// The script of `[shell, flag, script]`, for the shells and flags of the table above.
+#[must_use]
+pub fn script_of(argv: &[String]) -> Option<&str> {
     let (shell, rest) = argv.split_first()?;
     let name = shell.rsplit(['/', '\\']).next().unwrap_or_default();
     let name = name.strip_suffix(".exe").unwrap_or(name);

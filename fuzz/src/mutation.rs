@@ -184,9 +184,9 @@ pub const ALL: &[Mutation] = &[
     Mutation {
         name: "a command runs outside of the sandbox",
         file: COMMAND,
-        old: "sandbox: cx.settings.sandbox.clone(),",
+        old: "sandbox: launch.sandbox,",
         new: "sandbox: codex_proto::policy::SandboxPolicy::full_access(),",
-        killed_by: "order",
+        killed_by: "approval",
     },
     Mutation {
         name: "a command ends twice for observers",

@@ -10,10 +10,12 @@ use std::{
 
 use codex_engine::{Engine, Move};
 use codex_proto::{
-    Effect, EffectId, EffectKind, Event, HostError, HostErrorKind, Input, Mono, Now, Op, OpId,
-    Output, Reply, Settings, ThreadId, Wall,
+    ApprovalId, Effect, EffectId, EffectKind, Event, HostError, HostErrorKind, Input, Mono, Now,
+    Op, OpId, Output, Reply, Settings, ThreadId, Wall,
+    approval::ApprovalAnswer,
     effect::{Exit, Grammar, HttpHead},
     op::Prompt,
+    policy::ApprovalPolicy,
 };
 use serde_json::{Value, json};
 
@@ -53,9 +55,13 @@ impl Scene {
     /// An engine without a thread. A thread that is not ephemeral waits for its rollout.
     #[must_use]
     pub fn new(ephemeral: bool) -> Self {
-        let model = Some("gpt-5.5".into());
-        let settings = Settings { ephemeral, model, ..Settings::sample("/w".into()) };
-        let settings = Arc::new(settings);
+        Self::with(Settings { ephemeral, ..Settings::sample("/w".into()) })
+    }
+
+    /// An engine with these settings.
+    #[must_use]
+    pub fn with(settings: Settings) -> Self {
+        let settings = Arc::new(Settings { model: Some("gpt-5.5".into()), ..settings });
         Self {
             engine: Engine::new(Arc::clone(&settings), SEED),
             now: Now { mono: Mono(1_000), wall: Wall(1_795_328_118_541) },
@@ -75,7 +81,18 @@ impl Scene {
     /// A thread that can take prompts.
     #[must_use]
     pub fn ready(ephemeral: bool) -> Self {
-        let mut scene = Self::new(ephemeral);
+        Self::new(ephemeral).begun()
+    }
+
+    /// A thread whose user is asked by this policy.
+    #[must_use]
+    pub fn asking(ephemeral: bool, approval: ApprovalPolicy) -> Self {
+        let sample = Settings::sample("/w".into());
+        Self::with(Settings { ephemeral, approval, interactive: true, ..sample }).begun()
+    }
+
+    fn begun(self) -> Self {
+        let mut scene = self;
         scene.op(Op::StartThread);
         scene.reply("project", [Reply::Project(Box::default()), Reply::Closed]);
         scene
@@ -176,6 +193,26 @@ impl Scene {
         self.op(Op::StopThread { thread });
     }
 
+    /// The questions that are open, oldest first.
+    #[must_use]
+    pub fn questions(&self) -> Vec<ApprovalId> {
+        let mut open = Vec::new();
+        for event in &self.events {
+            match event {
+                Event::ApprovalRequested(request) => open.push(request.id),
+                Event::ApprovalEnded { id, .. } => open.retain(|of| of != id),
+                _ => {}
+            }
+        }
+        open
+    }
+
+    /// Answers a question.
+    pub fn approve(&mut self, id: ApprovalId, answer: ApprovalAnswer) {
+        let thread = self.id();
+        self.op(Op::Approve { thread, id, answer });
+    }
+
     /// The newest effect of a kind that waits for an answer.
     #[must_use]
     pub fn newest(&self, kind: &str) -> Option<EffectId> {
@@ -241,9 +278,14 @@ impl Scene {
         panic!("no end: {:?}", self.live);
     }
 
-    /// Answers the oldest effect, or lets a deadline pass. `false` when there is neither.
+    /// Answers the oldest effect, lets a deadline pass, or says no to a question. `false` when there
+    /// is none of them.
     pub fn settle_one(&mut self) -> bool {
         let Some(effect) = self.live.first() else {
+            if let Some(id) = self.questions().first() {
+                self.approve(*id, ApprovalAnswer::Deny { feedback: None });
+                return true;
+            }
             let waits = self.engine.deadline().is_some();
             if waits {
                 self.wake();

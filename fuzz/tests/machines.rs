@@ -15,7 +15,10 @@ use std::{
 use codex_engine::{Engine, Move};
 use codex_proto::{
     HostError, HostErrorKind, Op, Reply, ThreadId, Wall,
+    approval::ApprovalAnswer,
+    effect::Exit,
     op::{Prompt, PromptPart},
+    policy::ApprovalPolicy,
     rollout::{LineKind, push_line},
 };
 use codex_sim::{
@@ -389,6 +392,33 @@ fn scenes() -> Vec<Vec<Move>> {
     writing.interrupt();
     writing.later(10_000);
     scene(writing);
+
+    let asked = |said: Value| {
+        let mut scene = Scene::asking(true, ApprovalPolicy::Untrusted);
+        scene.prompt("go");
+        scene.say(&[said]);
+        scene
+    };
+    let no = || ApprovalAnswer::Deny { feedback: None };
+    let make = || function("m", "exec_command", &json!({ "cmd": "make" }));
+    let mut command = asked(make());
+    command.approve(command.questions()[0], ApprovalAnswer::Once);
+    let exit = Exit { code: 159, ..Exit::default() };
+    command.reply("spawn", [Reply::Opened, Reply::Exited(exit)]);
+    command.approve(command.questions()[0], no());
+    scene(command);
+    let mut interrupted = asked(make());
+    interrupted.interrupt();
+    scene(interrupted);
+    for answer in [Some(ApprovalAnswer::Once), Some(no()), None] {
+        let mut patched = asked(patch("p"));
+        patched.reply("read", [fail(HostErrorKind::NotFound)]);
+        match answer {
+            Some(answer) => patched.approve(patched.questions()[0], answer),
+            None => patched.interrupt(),
+        }
+        scene(patched);
+    }
     all
 }
 

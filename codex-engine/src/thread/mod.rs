@@ -26,7 +26,8 @@ use std::{
 };
 
 use codex_proto::{
-    CommandId, Event, Mono, OpId, Refused, Reply,
+    ApprovalId, CommandId, Event, Mono, OpId, Refused, Reply,
+    approval::ApprovalAnswer,
     event::{ThreadReady, TurnOutcome},
     op::Prompt,
 };
@@ -114,6 +115,23 @@ impl Thread {
             State::Recovering(recovering) => recovering.early.push(op, prompt),
             State::Idle(shared) | State::Turn(shared, _) => shared.queue.push(prompt, cx),
             State::Moved | State::Stopping { .. } => Err(Refused::Stopping),
+        };
+        if let Err(reason) = result {
+            cx.emit(Event::Refused { op, reason });
+        }
+    }
+
+    /// Takes the answer to a question.
+    pub(crate) fn approve(
+        &mut self,
+        op: OpId,
+        id: ApprovalId,
+        answer: &ApprovalAnswer,
+        cx: &mut Cx<'_>,
+    ) {
+        let result = match &mut self.state {
+            State::Turn(shared, turn) => turn.approve(id, answer, shared, cx),
+            _ => Err(Refused::NoSuchApproval),
         };
         if let Err(reason) = result {
             cx.emit(Event::Refused { op, reason });

@@ -26,7 +26,7 @@ use crate::{
     machine::{Cx, Part},
     models::{BYTES_PER_TOKEN, Model},
     rollout::log::RolloutLog,
-    tool::command::Commands,
+    tool::{command::Commands, grants::Grants},
 };
 
 const MACHINE: &str = "snapshot";
@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) usage: Usage,
     pub(crate) next_item: u32,
     pub(crate) next_run: u32,
+    pub(crate) next_approval: u32,
+    pub(crate) grants: Grants,
     /// The plan that is shown, under its item id.
     pub(crate) plan: Option<(u32, PlanItem)>,
     /// Bytes of tool output that the model sees per call.
@@ -100,6 +102,8 @@ impl Shared {
             usage: Usage::default(),
             next_item: 0,
             next_run: 0,
+            next_approval: 0,
+            grants: Grants::default(),
             plan: None,
             output_bytes: output_bytes.max(1),
         }

@@ -6,18 +6,23 @@
 //!
 //! ```text
 //! (new)   --allowed--> Waiting
+//! (new)   --asked--> Asking                     until the user answers, however long that takes
 //! (new)   --refused--> Done                     the policy's words are the output
+//! Asking  --allowed by the user--> Waiting
+//! Asking  --denied by the user--> Done          with the user's feedback
 //! Waiting --may run--> Command, Polling, Patch
 //! Waiting --answered at once--> Done            a plan, an error, a session that has ended
 //! Command --ended, yielded--> Done              after the end of the output so far has come
+//! Command --stopped by the sandbox--> Asking    whether to run it again without; see policy.rs
 //! Polling --ended, yielded--> Done
 //! Patch   --applied or failed--> Done           see patch.rs
-//! Waiting, Command, Polling, Patch --interrupt--> Done   but for a patch that is being written
+//! Asking, Waiting, Command, Polling, Patch --interrupt--> Done   but for a patch that is being written
 //! Patch   --abandoned--> Done                   it did not end within a deadline
 //! ```
 
 use codex_proto::{
-    CommandId, Event, Mono, Reply,
+    ApprovalId, CommandId, Event, Mono, Reply,
+    approval::{ApprovalAnswer, ApprovalReason},
     item::{CommandItem, ItemBody, ItemStatus, ToolCall, TurnItem},
     shell,
 };
@@ -26,7 +31,8 @@ use super::{
     command::{Ended, Launch, Signalled},
     patch::{PatchRun, Step},
     plan::{self, CommandPlan, Plan, PollPlan, Wait},
-    policy::{self, Verdict},
+    policy::{self, Rights, Verdict},
+    question::{self, Question},
 };
 use crate::{
     limits::{FLUSH_MS, TOOL_CALLS_MAX, TOOLS_PARALLEL_MAX},
@@ -57,23 +63,46 @@ struct ToolRun {
 
 #[derive(Clone, Debug)]
 enum RunState {
-    Command(Waiting),
+    Asking(Box<Asking>),
+    Command { waiting: Waiting, plan: Box<CommandPlan>, ticket: Ticket },
     Done(String),
     Patch(Box<PatchRun>),
     Polling(Waiting),
-    Waiting { plan: Box<Plan>, ticket: Ticket },
+    Waiting { plan: Box<Plan>, ticket: Ticket, rights: Rights },
 }
 
 impl RunState {
     fn name(&self) -> &'static str {
         match self {
-            Self::Command(_) => "Command",
+            Self::Asking(_) => "Asking",
+            Self::Command { .. } => "Command",
             Self::Done(_) => "Done",
             Self::Patch(_) => "Patch",
             Self::Polling(_) => "Polling",
             Self::Waiting { .. } => "Waiting",
         }
     }
+}
+
+/// A call that waits for the user.
+#[derive(Clone, Debug)]
+struct Asking {
+    question: Question,
+    plan: CommandPlan,
+    ticket: Ticket,
+    /// What it may touch after a yes.
+    rights: Rights,
+    /// The output of the run that the sandbox stopped, when this is about another one.
+    first: Option<String>,
+}
+
+/// What an answer leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answered {
+    /// The turn ends.
+    Abort,
+    /// The turn goes on.
+    GoOn,
 }
 
 /// A call that waits for a command.
@@ -105,16 +134,15 @@ impl ToolBoard {
         } else {
             plan::plan(&call, cx.settings)
         };
-        let state = match (policy::decide(&plan, cx.settings), plan) {
-            (Verdict::Refuse(refusal), Plan::Command(command)) => {
-                let text = refusal.text();
-                show_declined(&call, &command, &text, shared, cx);
-                RunState::Done(text)
-            }
-            (Verdict::Refuse(refusal), _) => RunState::Done(refusal.text()),
-            (Verdict::Run, plan) => RunState::Waiting { plan: Box::new(plan), ticket },
+        let state = match plan {
+            Plan::Command(plan) => admit(&call, plan, ticket, shared, cx),
+            plan => RunState::Waiting { plan: Box::new(plan), ticket, rights: Rights::Session },
         };
-        let on = if matches!(state, RunState::Waiting { .. }) { "allowed" } else { "refused" };
+        let on = match state {
+            RunState::Asking(_) => "asked",
+            RunState::Waiting { .. } => "allowed",
+            _ => "refused",
+        };
         cx.moved(MACHINE, NEW, on, state.name());
         let number = shared.next_run;
         shared.next_run += 1;
@@ -151,8 +179,33 @@ impl ToolBoard {
         }
     }
 
+    /// Takes the answer to a question; `None` when no call waits for it.
+    pub(crate) fn approve(
+        &mut self,
+        id: ApprovalId,
+        answer: &ApprovalAnswer,
+        shared: &mut Shared,
+        cx: &mut Cx<'_>,
+    ) -> Option<Answered> {
+        self.runs.iter_mut().find(|run| run.question() == Some(id))?.answer(answer, shared, cx);
+        if *answer == ApprovalAnswer::Session {
+            // Nobody is asked twice about the same.
+            for run in &mut self.runs {
+                if run.is_granted(shared, cx) {
+                    run.answer(answer, shared, cx);
+                }
+            }
+        }
+        Some(if *answer == ApprovalAnswer::Abort { Answered::Abort } else { Answered::GoOn })
+    }
+
+    /// Whether a call waits for the user.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.runs.iter().any(|run| run.question().is_some())
+    }
+
     fn may_start(&self, index: usize, shared: &mut Shared, cx: &mut Cx<'_>) -> bool {
-        let RunState::Waiting { plan, ticket } = &self.runs[index].state else { return false };
+        let RunState::Waiting { plan, ticket, .. } = &self.runs[index].state else { return false };
         if self.interrupted || !shared.log.is_settled(*ticket) {
             return false;
         }
@@ -173,13 +226,14 @@ impl ToolBoard {
 
     fn start(&mut self, index: usize, turn: &str, shared: &mut Shared, cx: &mut Cx<'_>) {
         let run = &mut self.runs[index];
-        let RunState::Waiting { plan, .. } = &mut run.state else { return };
+        let RunState::Waiting { plan, ticket, rights } = &mut run.state else { return };
+        let (ticket, rights) = (*ticket, *rights);
         let plan = std::mem::replace(&mut **plan, Plan::Error(String::new()));
         let next = match plan {
-            Plan::Command(plan) => start_command(&run.call, &plan, shared, cx),
+            Plan::Command(plan) => start_command(&run.call, plan, ticket, rights, shared, cx),
             Plan::Error(text) => RunState::Done(text),
             Plan::Patch(plan) => {
-                match PatchRun::start(run.number, &run.call.call_id, turn, plan, cx) {
+                match PatchRun::start(run.number, &run.call.call_id, turn, plan, shared, cx) {
                     Ok(patch) => RunState::Patch(Box::new(patch)),
                     Err(text) => RunState::Done(text),
                 }
@@ -205,7 +259,7 @@ impl ToolBoard {
     ) {
         let Some(run) = self.runs.iter_mut().find(|run| run.number == number) else { return };
         let RunState::Patch(patch) = &mut run.state else { return };
-        let step = patch.on_reply(file, reply, &mut shared.log, &mut shared.next_item, cx);
+        let step = patch.on_reply(file, reply, shared, cx);
         if let Step::Done(text) = step {
             run.go("applied or failed", RunState::Done(text), cx);
         }
@@ -220,7 +274,8 @@ impl ToolBoard {
         cx: &mut Cx<'_>,
     ) {
         for run in &mut self.runs {
-            let (RunState::Command(waiting) | RunState::Polling(waiting)) = &run.state else {
+            let (RunState::Command { waiting, .. } | RunState::Polling(waiting)) = &run.state
+            else {
                 continue;
             };
             let answered = match signalled {
@@ -229,9 +284,14 @@ impl ToolBoard {
                 Signalled::Nothing => false,
             };
             if waiting.command == id && answered {
+                let denied = !self.interrupted && was_denied(waiting, shared, cx);
                 let on = if signalled == Signalled::Ended { "ended" } else { "yielded" };
                 let text = answer(&run.call, waiting, shared, cx);
-                run.go(on, RunState::Done(text), cx);
+                if denied {
+                    run.ask_again(text, shared, cx);
+                } else {
+                    run.go(on, RunState::Done(text), cx);
+                }
             }
         }
     }
@@ -239,7 +299,7 @@ impl ToolBoard {
     pub(crate) fn on_wake(&mut self, shared: &mut Shared, cx: &mut Cx<'_>) {
         for run in &mut self.runs {
             match &mut run.state {
-                RunState::Command(waiting) | RunState::Polling(waiting)
+                RunState::Command { waiting, .. } | RunState::Polling(waiting)
                     if waiting.until <= cx.now.mono =>
                 {
                     let Some(command) = shared.commands.get_mut(waiting.command) else { continue };
@@ -261,7 +321,8 @@ impl ToolBoard {
                         run.go("applied or failed", RunState::Done(text), cx);
                     }
                 }
-                RunState::Command(_)
+                RunState::Asking(_)
+                | RunState::Command { .. }
                 | RunState::Done(_)
                 | RunState::Polling(_)
                 | RunState::Waiting { .. } => {}
@@ -273,14 +334,14 @@ impl ToolBoard {
         self.runs
             .iter()
             .filter_map(|run| match &run.state {
-                RunState::Command(waiting) if waiting.kills => {
+                RunState::Command { waiting, .. } if waiting.kills => {
                     Some((waiting.until, "command timeout"))
                 }
-                RunState::Command(waiting) | RunState::Polling(waiting) => {
+                RunState::Command { waiting, .. } | RunState::Polling(waiting) => {
                     Some((waiting.until, "command output"))
                 }
                 RunState::Patch(patch) => patch.deadline(),
-                RunState::Done(_) | RunState::Waiting { .. } => None,
+                RunState::Asking(_) | RunState::Done(_) | RunState::Waiting { .. } => None,
             })
             .filter(|(at, _)| *at < Mono(u64::MAX))
             .min()
@@ -291,7 +352,7 @@ impl ToolBoard {
     pub(crate) fn interrupt(&mut self, shared: &mut Shared, cx: &mut Cx<'_>) {
         self.interrupted = true;
         for run in &mut self.runs {
-            if let RunState::Command(waiting) = &run.state
+            if let RunState::Command { waiting, .. } = &run.state
                 && let Some(command) = shared.commands.get_mut(waiting.command)
             {
                 command.terminate(cx);
@@ -299,13 +360,24 @@ impl ToolBoard {
             let keep = match &run.state {
                 RunState::Done(_) => true,
                 RunState::Patch(patch) => patch.is_writing(),
-                RunState::Command(_) | RunState::Polling(_) | RunState::Waiting { .. } => false,
+                RunState::Asking(_)
+                | RunState::Command { .. }
+                | RunState::Polling(_)
+                | RunState::Waiting { .. } => false,
             };
             if !keep {
                 if let RunState::Patch(patch) = &run.state {
                     patch.abort("interrupt", cx);
                 }
-                let text = run.aborted(cx);
+                let text = match &mut run.state {
+                    RunState::Asking(asking) => {
+                        asking.question.close(None, cx);
+                        // It did run, and was stopped by the sandbox.
+                        asking.first.take()
+                    }
+                    _ => None,
+                };
+                let text = text.unwrap_or_else(|| run.aborted(cx));
                 run.go("interrupt", RunState::Done(text), cx);
             }
         }
@@ -331,10 +403,78 @@ impl ToolRun {
 
     fn is_parallel(&self) -> bool {
         match &self.state {
-            RunState::Command(_) => true,
+            RunState::Asking(_) | RunState::Command { .. } => true,
             RunState::Waiting { plan, .. } => is_parallel(plan),
             RunState::Done(_) | RunState::Patch(_) | RunState::Polling(_) => false,
         }
+    }
+
+    /// The question that the call waits with.
+    fn question(&self) -> Option<ApprovalId> {
+        match &self.state {
+            RunState::Asking(asking) => Some(asking.question.id),
+            RunState::Patch(patch) => patch.question(),
+            _ => None,
+        }
+    }
+
+    /// Whether the call waits for an answer that was given for the session.
+    fn is_granted(&self, shared: &Shared, cx: &Cx<'_>) -> bool {
+        match &self.state {
+            RunState::Asking(asking) => {
+                let own_shell = &cx.settings.host.shell.path;
+                asking.first.is_none() && shared.grants.has_command(&asking.plan, own_shell)
+            }
+            RunState::Patch(patch) => patch.is_granted(&shared.grants),
+            _ => false,
+        }
+    }
+
+    fn answer(&mut self, answer: &ApprovalAnswer, shared: &mut Shared, cx: &mut Cx<'_>) {
+        match &mut self.state {
+            RunState::Patch(patch) => {
+                if let Step::Done(text) = patch.on_answer(answer, shared, cx) {
+                    self.go("applied or failed", RunState::Done(text), cx);
+                }
+            }
+            RunState::Asking(asking) => {
+                asking.question.close(Some(answer), cx);
+                let Asking { plan, ticket, rights, first, .. } = (**asking).clone();
+                match answer {
+                    ApprovalAnswer::Once | ApprovalAnswer::Session => {
+                        let own_shell = &cx.settings.host.shell.path;
+                        if *answer == ApprovalAnswer::Session
+                            && first.is_none()
+                            && !shared.grants.allow_command(&plan, own_shell)
+                        {
+                            question::warn_of_too_many(cx);
+                        }
+                        let plan = Box::new(Plan::Command(plan));
+                        let next = RunState::Waiting { plan, ticket, rights };
+                        self.go("allowed by the user", next, cx);
+                    }
+                    ApprovalAnswer::Abort | ApprovalAnswer::Deny { .. } => {
+                        let text = question::denial("exec command", first.as_deref(), answer);
+                        if first.is_none() {
+                            show_declined(&self.call, &plan, &text, shared, cx);
+                        }
+                        self.go("denied by the user", RunState::Done(text), cx);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The sandbox stopped the command: asks whether to run it again without.
+    fn ask_again(&mut self, first: String, shared: &mut Shared, cx: &mut Cx<'_>) {
+        let RunState::Command { plan, ticket, .. } = &self.state else { return };
+        let (plan, ticket) = ((**plan).clone(), *ticket);
+        let (why, rights) = (ApprovalReason::Failed, Rights::Unlimited);
+        let question = Question::about_command(&self.call.call_id, &plan, why, rights, shared, cx);
+        let first = Some(first);
+        let asking = Asking { question, plan, ticket, rights, first };
+        self.go("stopped by the sandbox", RunState::Asking(Box::new(asking)), cx);
     }
 
     fn aborted(&self, cx: &Cx<'_>) -> String {
@@ -345,6 +485,39 @@ impl ToolRun {
             format!("aborted by user after {seconds:.1}s")
         }
     }
+}
+
+/// What a command begins with: a place in the line, a question, or its end.
+fn admit(
+    call: &ToolCall,
+    plan: CommandPlan,
+    ticket: Ticket,
+    shared: &mut Shared,
+    cx: &mut Cx<'_>,
+) -> RunState {
+    match policy::judge_command(&plan, &shared.grants, cx.settings) {
+        Verdict::Ask(why, rights) => {
+            let question = Question::about_command(&call.call_id, &plan, why, rights, shared, cx);
+            RunState::Asking(Box::new(Asking { question, plan, ticket, rights, first: None }))
+        }
+        Verdict::Refuse(refusal) => {
+            let text = refusal.text();
+            show_declined(call, &plan, &text, shared, cx);
+            RunState::Done(text)
+        }
+        Verdict::Run(rights) => {
+            RunState::Waiting { plan: Box::new(Plan::Command(plan)), ticket, rights }
+        }
+    }
+}
+
+/// Whether the user is to be asked about running a command again without the sandbox.
+fn was_denied(waiting: &Waiting, shared: &Shared, cx: &Cx<'_>) -> bool {
+    let Some(command) = shared.commands.get(waiting.command) else { return false };
+    let Some(Ended::Exited(exit)) = command.ended() else { return false };
+    let output = || command.unread_text(waiting.output_bytes);
+    !command.timed_out()
+        && policy::judge_retry(exit.code, output, command.is_sandboxed(), cx.settings)
 }
 
 fn is_shell(call: &ToolCall) -> bool {
@@ -362,7 +535,9 @@ fn output_bytes(tokens_max: Option<usize>, shared: &Shared) -> usize {
 
 fn start_command(
     call: &ToolCall,
-    plan: &CommandPlan,
+    plan: CommandPlan,
+    ticket: Ticket,
+    rights: Rights,
     shared: &mut Shared,
     cx: &mut Cx<'_>,
 ) -> RunState {
@@ -377,18 +552,20 @@ fn start_command(
     } else {
         None
     };
-    let launch = Launch { call_id: &call.call_id, item, snapshot, output_bytes };
-    match shared.commands.start(plan, launch, cx) {
+    let sandbox = rights.sandbox(&cx.settings.sandbox);
+    let launch = Launch { call_id: &call.call_id, item, snapshot, output_bytes, sandbox };
+    match shared.commands.start(&plan, launch, cx) {
         Ok(command) => {
             shared.next_item += 1;
-            RunState::Command(Waiting {
+            let waiting = Waiting {
                 command,
                 since: cx.now.mono,
                 until: cx.now.mono.after_ms(wait_ms),
                 kills,
                 flushing: false,
                 output_bytes,
-            })
+            };
+            RunState::Command { waiting, plan: Box::new(plan), ticket }
         }
         Err(text) => RunState::Done(text),
     }

@@ -17,6 +17,7 @@ use codex_proto::{
     CommandId, EffectId, EffectKind, Event, HostError, HostErrorKind, Mono, Reply,
     effect::{Exit, Signal, Spawn},
     item::{CommandItem, ItemBody, ItemStatus, TurnItem},
+    policy::SandboxPolicy,
     shell,
 };
 
@@ -49,6 +50,7 @@ pub(crate) struct Command {
     spool_after_bytes: usize,
     kill_at: Option<Mono>,
     timed_out: bool,
+    sandboxed: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +103,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) snapshot: Option<PathBuf>,
     /// Bytes of output that the model may see; more go to a file.
     pub(crate) output_bytes: usize,
+    /// What it may touch.
+    pub(crate) sandbox: SandboxPolicy,
 }
 
 impl Commands {
@@ -136,6 +140,7 @@ impl Commands {
         let spool = cx.settings.host.scratch.join("out").join(thread);
         let spool = spool.join(format!("{}.txt", launch.item));
         let spool_after_bytes = launch.output_bytes.min(COMMAND_HEAD_BYTES);
+        let sandboxed = !launch.sandbox.is_full_access();
         let effect = cx.start(
             Part::Command(id),
             EffectKind::Spawn(Box::new(Spawn {
@@ -143,7 +148,7 @@ impl Commands {
                 cwd: plan.cwd.clone(),
                 env: cx.settings.env.clone(),
                 env_overlay: overlay(cx),
-                sandbox: cx.settings.sandbox.clone(),
+                sandbox: launch.sandbox,
                 snapshot: launch.snapshot,
                 stdin: false,
                 tty: None,
@@ -173,6 +178,7 @@ impl Commands {
                 spool_after_bytes,
                 kill_at: None,
                 timed_out: false,
+                sandboxed,
             },
         );
         Ok(id)
@@ -332,6 +338,16 @@ impl Command {
     /// Output that was not read before, and a fresh buffer for what follows.
     pub(crate) fn take_unread(&mut self) -> HeadTail {
         std::mem::replace(&mut self.unread, HeadTail::new(COMMAND_HEAD_BYTES, COMMAND_TAIL_BYTES))
+    }
+
+    /// Output that was not read before, as text of so many bytes.
+    pub(crate) fn unread_text(&self, budget: usize) -> String {
+        self.unread.render(budget, None)
+    }
+
+    /// Whether it runs in a sandbox.
+    pub(crate) fn is_sandboxed(&self) -> bool {
+        self.sandboxed
     }
 
     pub(crate) fn timed_out(&self) -> bool {

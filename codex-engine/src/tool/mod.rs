@@ -3,8 +3,12 @@
 
 pub(crate) mod board;
 pub(crate) mod command;
+pub(crate) mod dangerous;
+pub(crate) mod grants;
+pub(crate) mod known_safe;
 pub(crate) mod output;
 pub(crate) mod patch;
 pub(crate) mod plan;
 pub(crate) mod policy;
+pub(crate) mod question;
 pub(crate) mod spec;

@@ -3,31 +3,40 @@
 //! ```text
 //! (new)     --may run--> Reading
 //! Reading   --all files read--> Recording   the result is computed; nothing is written yet
+//! Reading   --asked--> Asking               until the user answers
+//! Asking    --allowed--> Recording
+//! Asking    --denied--> (done)
 //! Reading   --failed--> (done)              the text says what does not fit
 //! Reading   --deadline--> (done)
 //! Recording --line settled--> Writing       digests are in the rollout: a crash can be understood
 //! Writing   --Closed, Failed--> (done)
-//! Reading, Recording --interrupt--> (done)
+//! Reading, Asking, Recording --interrupt--> (done)
 //! Writing   --abandoned--> (done)           after an interrupt it is let finish, within a deadline
 //! ```
 
 use std::{collections::BTreeMap, path::PathBuf};
 
 use codex_proto::{
-    EffectId, EffectKind, Event, HostErrorKind, Mono, Reply,
+    ApprovalId, EffectId, EffectKind, Event, HostErrorKind, Mono, Reply,
+    approval::ApprovalAnswer,
     effect::{FilePatch, FileWrite},
     item::{FileChange, FileChangeItem, FileChangeKind, ItemBody, ItemStatus, TurnItem},
     patch::{self, Applied, Hunk, Patch},
-    policy::SandboxPolicy,
     rollout::LineKind,
 };
 use serde_json::{Map, Value, json};
 
-use super::plan::PatchPlan;
+use super::{
+    grants::Grants,
+    plan::PatchPlan,
+    policy::{self, Verdict},
+    question::{self, Question},
+};
 use crate::{
     limits::{PATCH_FILE_BYTES_MAX, PATCH_READ_MS},
     machine::{Cx, NEW, Part},
     rollout::log::{RolloutLog, Ticket},
+    thread::shared::Shared,
 };
 
 const MACHINE: &str = "patch";
@@ -45,14 +54,16 @@ pub(crate) struct PatchRun {
 
 #[derive(Clone, Debug)]
 enum State {
+    Asking { applied: Box<Applied>, paths: Vec<PathBuf>, outside: Vec<PathBuf>, question: Question },
     Reading(Reading),
-    Recording { applied: Box<Applied>, ticket: Ticket, item: u32 },
+    Recording { applied: Box<Applied>, beyond: Vec<PathBuf>, ticket: Ticket, item: u32 },
     Writing { applied: Box<Applied>, item: u32 },
 }
 
 impl State {
     fn name(&self) -> &'static str {
         match self {
+            Self::Asking { .. } => "Asking",
             Self::Reading(_) => "Reading",
             Self::Recording { .. } => "Recording",
             Self::Writing { .. } => "Writing",
@@ -88,6 +99,7 @@ impl PatchRun {
         call_id: &str,
         turn: &str,
         plan: PatchPlan,
+        shared: &Shared,
         cx: &mut Cx<'_>,
     ) -> Result<Self, String> {
         let patch = patch::parse(&plan.text)
@@ -96,7 +108,9 @@ impl PatchRun {
             return Err("patch rejected: it changes no file".into());
         }
         let paths = patch.paths(&plan.cwd);
-        refuse_outside(&paths, &cx.settings.sandbox)?;
+        if let Verdict::Refuse(refusal) = policy::judge_patch(&paths, &shared.grants, cx.settings) {
+            return Err(refusal.text());
+        }
         let mut effects = Vec::new();
         for (file, path) in paths.iter().enumerate() {
             let file = u16::try_from(file).map_err(|_| "patch rejected: too many files")?;
@@ -127,7 +141,7 @@ impl PatchRun {
     pub(crate) fn deadline(&self) -> Option<(Mono, &'static str)> {
         match &self.state {
             State::Reading(reading) => Some((reading.until, "read patched files")),
-            State::Recording { .. } | State::Writing { .. } => None,
+            State::Asking { .. } | State::Recording { .. } | State::Writing { .. } => None,
         }
     }
 
@@ -167,6 +181,7 @@ impl PatchRun {
     pub(crate) fn abort(&self, on: &'static str, cx: &mut Cx<'_>) {
         self.done(on, String::new(), cx);
         let (applied, item, why) = match &self.state {
+            State::Asking { question, .. } => return question.close(None, cx),
             State::Reading(_) => return,
             State::Recording { applied, item, .. } => {
                 (applied, item, "interrupted before anything was written")
@@ -184,8 +199,7 @@ impl PatchRun {
         &mut self,
         file: u16,
         reply: Reply,
-        log: &mut RolloutLog,
-        items: &mut u32,
+        shared: &mut Shared,
         cx: &mut Cx<'_>,
     ) -> Step {
         match &mut self.state {
@@ -200,17 +214,91 @@ impl PatchRun {
                 let result = patch::apply(&reading.patch, &self.plan.cwd, &reading.files);
                 match result {
                     Ok(applied) => {
-                        let item = *items;
-                        *items += 1;
-                        self.record(applied, item, log, cx);
-                        self.pump(log, cx);
-                        Step::Wait
+                        let paths = std::mem::take(&mut reading.paths);
+                        self.admit(applied, paths, shared, cx)
                     }
-                    Err(error) => self.verification_failed(&error.to_string(), items, cx),
+                    Err(error) => {
+                        self.verification_failed(&error.to_string(), &mut shared.next_item, cx)
+                    }
                 }
             }
-            State::Writing { .. } => self.on_written(reply, log, cx),
-            State::Recording { .. } => Step::Wait,
+            State::Writing { .. } => self.on_written(reply, &mut shared.log, cx),
+            State::Asking { .. } | State::Recording { .. } => Step::Wait,
+        }
+    }
+
+    /// The result is known: it is written, or the user is asked.
+    fn admit(
+        &mut self,
+        applied: Applied,
+        paths: Vec<PathBuf>,
+        shared: &mut Shared,
+        cx: &mut Cx<'_>,
+    ) -> Step {
+        let outside = policy::outside(&paths, &cx.settings.sandbox);
+        match policy::judge_patch(&paths, &shared.grants, cx.settings) {
+            // The policy is another one by now.
+            Verdict::Refuse(refusal) => self.done("failed", refusal.text(), cx),
+            Verdict::Run(_) => {
+                self.record("all files read", applied, outside, shared, cx);
+                Step::Wait
+            }
+            Verdict::Ask(why, _) => {
+                let changes = &applied.changes;
+                let (call, out) = (&self.call_id, &outside);
+                let question = Question::about_patch(call, changes, &paths, out, why, shared, cx);
+                let applied = Box::new(applied);
+                self.go("asked", State::Asking { applied, paths, outside, question }, cx);
+                Step::Wait
+            }
+        }
+    }
+
+    /// The question that the patch waits with.
+    pub(crate) fn question(&self) -> Option<ApprovalId> {
+        match &self.state {
+            State::Asking { question, .. } => Some(question.id),
+            State::Reading(_) | State::Recording { .. } | State::Writing { .. } => None,
+        }
+    }
+
+    /// Whether it waits for an answer that was given for the session.
+    pub(crate) fn is_granted(&self, grants: &Grants) -> bool {
+        matches!(&self.state, State::Asking { paths, .. } if grants.has_paths(paths))
+    }
+
+    /// Takes the user's answer.
+    pub(crate) fn on_answer(
+        &mut self,
+        answer: &ApprovalAnswer,
+        shared: &mut Shared,
+        cx: &mut Cx<'_>,
+    ) -> Step {
+        let State::Asking { applied, paths, outside, question } = &self.state else {
+            return Step::Wait;
+        };
+        question.close(Some(answer), cx);
+        let (applied, paths, outside) = ((**applied).clone(), paths.clone(), outside.clone());
+        match answer {
+            ApprovalAnswer::Once | ApprovalAnswer::Session => {
+                if *answer == ApprovalAnswer::Session && !shared.grants.allow_paths(&paths) {
+                    question::warn_of_too_many(cx);
+                }
+                // What was not asked about is not allowed, though the folders may be others by now.
+                self.record("allowed", applied, outside, shared, cx);
+                Step::Wait
+            }
+            ApprovalAnswer::Abort | ApprovalAnswer::Deny { .. } => {
+                let text = question::denial("patch", None, answer);
+                let id = shared.next_item;
+                shared.next_item += 1;
+                let thread = cx.thread;
+                let body = self.body(&applied, ItemStatus::InProgress, None);
+                cx.emit(Event::ItemStarted { thread, item: TurnItem { id, body } });
+                let body = self.body(&applied, ItemStatus::Declined, Some(text.clone()));
+                cx.emit(Event::ItemCompleted { thread, item: TurnItem { id, body } });
+                self.done("denied", text, cx)
+            }
         }
     }
 
@@ -235,7 +323,18 @@ impl PatchRun {
         self.done("failed", format!("apply_patch verification failed: {error}"), cx)
     }
 
-    fn record(&mut self, applied: Applied, item: u32, log: &mut RolloutLog, cx: &mut Cx<'_>) {
+    /// Writes down what is about to be written; `beyond` are the files outside of what the sandbox
+    /// allows that the user has allowed.
+    fn record(
+        &mut self,
+        on: &'static str,
+        applied: Applied,
+        beyond: Vec<PathBuf>,
+        shared: &mut Shared,
+        cx: &mut Cx<'_>,
+    ) {
+        let item = shared.next_item;
+        shared.next_item += 1;
         cx.emit(Event::ItemStarted {
             thread: cx.thread,
             item: TurnItem { id: item, body: self.body(&applied, ItemStatus::InProgress, None) },
@@ -245,29 +344,35 @@ impl PatchRun {
             "type": "patch_apply_begin",
             "call_id": self.call_id,
             "turn_id": self.turn,
-            "auto_approved": true,
+            "auto_approved": self.question().is_none(),
             "changes": changes(&applied.changes),
             "digests": digests,
         });
-        log.record(cx.now.wall, LineKind::EventMsg, &payload.to_string());
-        let ticket = log.ticket();
-        log.flush(cx);
-        let next = State::Recording { applied: Box::new(applied), ticket, item };
-        self.go("all files read", next, cx);
+        shared.log.record(cx.now.wall, LineKind::EventMsg, &payload.to_string());
+        let ticket = shared.log.ticket();
+        shared.log.flush(cx);
+        let next = State::Recording { applied: Box::new(applied), beyond, ticket, item };
+        self.go(on, next, cx);
+        self.pump(&shared.log, cx);
     }
 
     /// Writes once the rollout knows about it.
     pub(crate) fn pump(&mut self, log: &RolloutLog, cx: &mut Cx<'_>) {
-        let State::Recording { applied, ticket, item } = &self.state else { return };
+        let State::Recording { applied, beyond, ticket, item } = &self.state else { return };
         if !log.is_settled(*ticket) {
             return;
         }
         let (applied, item) = (applied.clone(), *item);
+        // A root is a folder; what lies outside is opened beneath its own and nowhere else.
+        let mut sandbox = cx.settings.sandbox.clone();
+        sandbox
+            .writable_roots
+            .extend(beyond.iter().filter_map(|path| path.parent()).map(Into::into));
         cx.start(
             Part::Tool { run: self.run, file: 0 },
             EffectKind::Patch(Box::new(FilePatch {
                 thread: cx.thread,
-                sandbox: cx.settings.sandbox.clone(),
+                sandbox,
                 files: applied.writes.clone(),
             })),
         );
@@ -350,23 +455,6 @@ impl Reading {
         }
         Ok(())
     }
-}
-
-/// Judges the paths of a patch; the adapter judges them again when it opens the files.
-fn refuse_outside(paths: &[PathBuf], sandbox: &SandboxPolicy) -> Result<(), String> {
-    let Some(path) = paths.iter().find(|path| !sandbox.allows_write(path)) else { return Ok(()) };
-    Err(if sandbox.writable_roots.is_empty() {
-        "patch rejected: read_only. The sandbox mode is `read-only`, so no file may be changed; \
-         tell the user what you would change"
-            .into()
-    } else if sandbox.writable_roots.iter().any(|root| path.starts_with(root)) {
-        format!("patch rejected: protected_path. {} may not be changed", path.display())
-    } else {
-        format!(
-            "patch rejected: outside_workspace. {} is outside the writable folders",
-            path.display()
-        )
-    })
 }
 
 fn digests(write: &FileWrite) -> Value {

@@ -37,8 +37,12 @@ pub(crate) struct CommandPlan {
     pub(crate) output_tokens_max: Option<usize>,
     /// Whether the call asks to leave the sandbox.
     pub(crate) escalated: bool,
+    /// What the model says about it.
+    pub(crate) justification: Option<String>,
     /// Whether `argv` is the session's own shell with a script, so that its snapshot fits.
     pub(crate) own_shell: bool,
+    /// Whether it gets a terminal of its own.
+    pub(crate) tty: bool,
 }
 
 /// How long a call waits for its command.
@@ -79,6 +83,7 @@ struct ExecCommandArgs {
     yield_time_ms: Option<f64>,
     max_output_tokens: Option<f64>,
     sandbox_permissions: Option<String>,
+    justification: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -98,6 +103,7 @@ struct ShellCommandArgs {
     timeout_ms: Option<f64>,
     login: Option<bool>,
     sandbox_permissions: Option<String>,
+    justification: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -108,6 +114,7 @@ struct ShellArgs {
     #[serde(alias = "timeout")]
     timeout_ms: Option<f64>,
     sandbox_permissions: Option<String>,
+    justification: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -178,7 +185,9 @@ fn exec_command(args: ExecCommandArgs, settings: &Settings) -> Result<Plan, Stri
             wait: Wait::Yield(millis(args.yield_time_ms, default).clamp(least, most)),
             output_tokens_max: tokens(args.max_output_tokens),
             escalated: escalated(args.sandbox_permissions.as_deref())?,
+            justification: args.justification,
             own_shell,
+            tty: args.tty,
         },
         settings,
     ))
@@ -193,7 +202,9 @@ fn shell_command(args: ShellCommandArgs, settings: &Settings) -> Result<Plan, St
             wait: Wait::Timeout(millis(args.timeout_ms, SHELL_TIMEOUT_MS)),
             output_tokens_max: None,
             escalated: escalated(args.sandbox_permissions.as_deref())?,
+            justification: args.justification,
             own_shell,
+            tty: false,
         },
         settings,
     ))
@@ -213,7 +224,9 @@ fn shell(args: ShellArgs, settings: &Settings) -> Result<Plan, String> {
             wait: Wait::Timeout(millis(args.timeout_ms, SHELL_TIMEOUT_MS)),
             output_tokens_max: None,
             escalated: escalated(args.sandbox_permissions.as_deref())?,
+            justification: args.justification,
             own_shell,
+            tty: false,
         },
         settings,
     ))

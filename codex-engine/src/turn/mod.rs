@@ -19,7 +19,8 @@ pub(crate) mod prompt;
 use std::ops::ControlFlow;
 
 use codex_proto::{
-    CommandId, Event, Mono, Reply, TurnError, TurnId, Wall,
+    ApprovalId, CommandId, Event, Mono, Refused, Reply, TurnError, TurnId, Wall,
+    approval::ApprovalAnswer,
     event::{TurnOutcome, WaitPhase},
     item::{ItemBody, ResponseItem, ResponseKind, TurnItem},
     rollout::{self, LineKind},
@@ -38,7 +39,10 @@ use crate::{
     },
     rollout::log::Ticket,
     thread::{context, queue::Ready, shared::Shared},
-    tool::{board::ToolBoard, command::Signalled},
+    tool::{
+        board::{Answered, ToolBoard},
+        command::Signalled,
+    },
 };
 
 const MACHINE: &str = "turn";
@@ -58,6 +62,8 @@ pub(crate) struct Turn {
     turn_state: Option<String>,
     rerouted: bool,
     snapshot_at: Option<Mono>,
+    /// Whether people are shown that their answer is waited for.
+    shows_question: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -121,6 +127,7 @@ impl Turn {
             turn_state: None,
             rerouted: false,
             snapshot_at: None,
+            shows_question: false,
         };
         turn.record_context(shared, cx);
         turn
@@ -173,6 +180,21 @@ impl Turn {
         shared: &mut Shared,
         cx: &mut Cx<'_>,
     ) -> ControlFlow<TurnOutcome> {
+        let flow = self.advance(shared, cx);
+        // While the model speaks or is about to, that is what is waited for.
+        let speaks = matches!(self.state, State::Backoff { until: Some(_) } | State::Sampling(_));
+        let asks = !speaks && self.board.is_asking();
+        if asks != self.shows_question {
+            self.shows_question = asks;
+            let phase = asks.then_some(WaitPhase::Approval);
+            if asks || !speaks {
+                cx.emit(Event::Waiting { thread: cx.thread, phase });
+            }
+        }
+        flow
+    }
+
+    fn advance(&mut self, shared: &mut Shared, cx: &mut Cx<'_>) -> ControlFlow<TurnOutcome> {
         loop {
             self.collect(shared, cx);
             shared.log.flush(cx);
@@ -443,6 +465,25 @@ impl Turn {
         cx.emit(Event::Waiting { thread: cx.thread, phase: None });
         let outcome = TurnOutcome::Failed(error);
         self.go("failure for good", State::Draining { outcome, until: None }, cx);
+    }
+
+    /// Takes the user's answer to a question.
+    ///
+    /// # Errors
+    /// When no call waits for it.
+    pub(crate) fn approve(
+        &mut self,
+        id: ApprovalId,
+        answer: &ApprovalAnswer,
+        shared: &mut Shared,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Refused> {
+        match self.board.approve(id, answer, shared, cx) {
+            None => return Err(Refused::NoSuchApproval),
+            Some(Answered::Abort) => self.interrupt(shared, cx),
+            Some(Answered::GoOn) => {}
+        }
+        Ok(())
     }
 
     /// Ends the turn early. What its calls started is ended; each gets its output.

@@ -14,6 +14,7 @@ use codex_engine::Engine;
 use codex_proto::{
     Effect, EffectId, EffectKind, Event, HostError, HostErrorKind, Input, Mono, Now, Op, OpId,
     Output, Reply, Settings, ThreadId, Wall,
+    approval::{ApprovalAnswer, ApprovalRequest},
     effect::{Exit, HttpHead},
     event::{ThreadReady, TurnOutcome},
     op::{Delivery, Prompt, PromptPart},
@@ -244,6 +245,25 @@ impl Harness {
         }
         let exit = Exit { code, output_bytes: output.len() as u64, ..Exit::default() };
         self.reply(id, Reply::Exited(exit));
+    }
+
+    /// The questions that are open, oldest first.
+    pub fn questions(&self) -> Vec<ApprovalRequest> {
+        let mut open: Vec<ApprovalRequest> = Vec::new();
+        for event in &self.events {
+            match event {
+                Event::ApprovalRequested(request) => open.push((**request).clone()),
+                Event::ApprovalEnded { id, .. } => open.retain(|request| request.id != *id),
+                _ => {}
+            }
+        }
+        open
+    }
+
+    /// Answers the oldest question.
+    pub fn approve(&mut self, answer: ApprovalAnswer) {
+        let id = self.questions()[0].id;
+        self.op(Op::Approve { thread: self.thread, id, answer });
     }
 
     pub fn outcomes(&self) -> Vec<TurnOutcome> {

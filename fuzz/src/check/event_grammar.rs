@@ -119,7 +119,8 @@ impl Thread {
     }
 
     fn started(&mut self, item: &TurnItem) -> Result<(), String> {
-        if !self.in_turn {
+        let by_user = matches!(&item.body, ItemBody::Command(command) if command.by_user);
+        if !self.in_turn && !by_user {
             return Err(format!("item {} started outside a turn", item.id));
         }
         let text = match &item.body {

@@ -1,5 +1,6 @@
 //! Checkers: one file and one claim each. They see every input and every output, in order.
 
+mod approval;
 mod event_grammar;
 mod history;
 mod ledger;
@@ -104,6 +105,7 @@ pub fn all(settings: &Arc<Settings>, seed: [u8; 16]) -> Checks {
         ("ledger", Box::<ledger::Ledger>::default()),
         ("history", Box::<history::History>::default()),
         ("event grammar", Box::<event_grammar::EventGrammar>::default()),
+        ("approval", Box::new(approval::Approval::new(settings))),
         ("order", Box::new(order::Order::new(settings))),
         ("limits", Box::new(limits::Limits::new(settings))),
         ("prompts", Box::<prompts::Prompts>::default()),
