@@ -19,10 +19,13 @@
 
 pub mod app;
 pub mod cell;
+pub mod command;
 pub mod composer;
+pub mod desk;
 pub mod frame;
 pub mod input;
 pub mod key;
+pub mod markdown;
 pub mod msg;
 pub mod popup;
 pub mod session;

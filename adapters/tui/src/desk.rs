@@ -1,0 +1,138 @@
+//! Everything below the layers: what popups and commands read and act on.
+
+use codex_proto::{
+    Now, Op, OpId, ThreadId,
+    op::{Prompt, PromptPart},
+};
+
+use crate::{
+    input::Input,
+    msg::ScreenEffect,
+    popup::Popup,
+    session::{Sent, Session},
+    setup::Setup,
+    text::Line,
+    theme::{Look, Theme},
+    transcript::Transcript,
+};
+
+/// Milliseconds that a note stays in the status line.
+const NOTE_MS: u64 = 5_000;
+
+/// See the module's documentation.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    /// Facts and configuration.
+    pub setup: Setup,
+    /// Colours.
+    pub look: Look,
+    /// The time of the message that is handled.
+    pub now: Now,
+    /// Whether the terminal has the focus.
+    pub has_focus: bool,
+    /// What the engine told.
+    pub session: Session,
+    /// What was said and done.
+    pub transcript: Transcript,
+    /// What the user writes.
+    pub input: Input,
+    /// Popups to open after the current message, the last one on top.
+    pub opening: Vec<Popup>,
+    /// A note in the status line, and since when it is there.
+    pub note: Option<(String, codex_proto::Mono)>,
+    last_op: u64,
+    effects: Vec<ScreenEffect>,
+}
+
+impl Desk {
+    pub(crate) fn new(setup: Setup) -> Self {
+        let background = setup.terminal.background.unwrap_or_default();
+        Self {
+            look: Look::new(setup.theme.as_deref(), background, setup.terminal.colors),
+            now: Now::default(),
+            has_focus: true,
+            session: Session::default(),
+            transcript: Transcript::new(&setup),
+            input: Input::new(&setup),
+            opening: Vec::new(),
+            note: None,
+            last_op: 0,
+            effects: Vec::new(),
+            setup,
+        }
+    }
+
+    /// The thread on the screen.
+    #[must_use]
+    pub fn thread(&self) -> Option<ThreadId> {
+        self.session.thread()
+    }
+
+    /// Wants something done.
+    pub fn effect(&mut self, effect: ScreenEffect) {
+        self.effects.push(effect);
+    }
+
+    pub(crate) fn effects(&mut self) -> &mut Vec<ScreenEffect> {
+        &mut self.effects
+    }
+
+    /// Sends an op.
+    pub fn op(&mut self, op: Op) -> OpId {
+        self.last_op += 1;
+        let id = OpId(self.last_op);
+        self.effects.push(ScreenEffect::Op(id, op));
+        id
+    }
+
+    /// Asks for another thread: the one on the screen is stopped first.
+    pub fn begin(&mut self, op: Op) {
+        if let Some(thread) = self.thread() {
+            self.op(Op::StopThread { thread });
+        }
+        self.session.starting = Some(self.op(op));
+    }
+
+    /// Says something to the model, or keeps it until the thread is ready.
+    pub fn prompt(&mut self, prompt: Prompt) {
+        let has_content = prompt.content.iter().any(|part| match part {
+            PromptPart::Image { .. } => true,
+            PromptPart::Text(text) => !text.trim().is_empty(),
+        });
+        if has_content {
+            let op = self.op(Op::Prompt(Box::new(prompt.clone())));
+            self.session.sent.push(Sent { op, prompt });
+        }
+    }
+
+    /// Opens a popup above all others once the current message is handled.
+    pub fn open(&mut self, popup: Popup) {
+        self.opening.push(popup);
+    }
+
+    /// Tells the user something small for a few seconds.
+    pub fn note(&mut self, note: impl Into<String>) {
+        self.note = Some((note.into(), self.now.mono.after_ms(NOTE_MS)));
+    }
+
+    /// Tells the user something that stays: an entry of the transcript.
+    pub fn tell(&mut self, lines: Vec<Line>) {
+        self.transcript.tell(lines);
+    }
+
+    /// Changes the colours.
+    pub fn set_theme(&mut self, theme: &'static Theme) {
+        self.look = self.look.with(theme);
+    }
+
+    /// Leaves. What runs is stopped by the engine.
+    pub fn quit(&mut self) {
+        let mut farewell = Vec::new();
+        if let Some(ready) = self.session.ready.as_ref().filter(|_| !self.transcript.is_empty())
+            && ready.rollout.is_some()
+        {
+            farewell.push(format!("To go on: codex resume {}", ready.thread));
+        }
+        self.effects.push(ScreenEffect::Quit { farewell });
+    }
+}
