@@ -37,6 +37,6 @@ pub use layer::{CONFIG_BYTES_MAX, Layer, LayerSource};
 pub use provider::{BUILT_IN_PROVIDERS, ProviderEntry};
 pub use resolve::{
     ConfigFacts, EnvFacts, InstructionsFile, Overrides, ProjectFacts, Resolved, SettingsPart,
-    Sources, Stack, Trust, Ui, resolve,
+    Sources, Stack, Trust, Tui, Ui, resolve,
 };
 pub use secret::{AuthSource, HeaderSource, Secret, SecretSources, account};

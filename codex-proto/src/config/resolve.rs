@@ -157,6 +157,42 @@ pub struct Ui {
     pub log_dir: PathBuf,
     /// `exec.stdin_wait_ms`: how long a prompt with a piped stdin waits for its first byte.
     pub stdin_wait_ms: u64,
+    /// `tui`.
+    pub tui: Tui,
+}
+
+/// `tui`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of the user")]
+pub struct Tui {
+    /// `tui.notifications`: on the end of a turn.
+    pub notify_turn: bool,
+    /// `tui.notifications`: on a question.
+    pub notify_approval: bool,
+    /// `tui.notification_method`: `osc9` or `bel`; `None` chooses by the terminal.
+    pub notification_method: Option<String>,
+    /// `tui.notification_condition` is `always`.
+    pub notify_always: bool,
+    /// `tui.animations`.
+    pub animations: bool,
+    /// `tui.vim_mode_default`.
+    pub vim: bool,
+    /// `tui.raw_output_mode`.
+    pub raw_output: bool,
+    /// `tui.alternate_screen` is `always`.
+    pub alternate_screen: bool,
+    /// `tui.plain`.
+    pub plain: bool,
+    /// `tui.status_line`: ids, or the default.
+    pub status_line: Option<Vec<String>>,
+    /// `tui.status_command`: program and arguments; empty for none.
+    pub status_command: Vec<String>,
+    /// `tui.terminal_title`: ids, or the default.
+    pub terminal_title: Option<Vec<String>>,
+    /// `tui.theme`.
+    pub theme: Option<String>,
+    /// `tui.keymap`: `CONTEXT.ACTION`, and the keys as they are written.
+    pub keymap: Vec<(String, Vec<String>)>,
 }
 
 /// `model_instructions_file`: the loader reads it and puts its text into
@@ -870,6 +906,47 @@ impl<'a> Typing<'a> {
                 .string("log_dir")
                 .map_or_else(|| self.facts.codex_home.join("log"), PathBuf::from),
             stdin_wait_ms: self.u64("exec.stdin_wait_ms").unwrap_or(10_000),
+            tui: self.tui(),
+        }
+    }
+
+    fn tui(&self) -> Tui {
+        let is = |path: &str, value: &str| self.string(path).as_deref() == Some(value);
+        // A boolean for all, or a list of some.
+        let switch = self.node("tui.notifications").and_then(Node::as_bool);
+        let listed = if switch.is_none() { self.strings("tui.notifications") } else { None };
+        let notifies = |event: &str| match &listed {
+            Some(listed) => listed.iter().any(|name| name == event),
+            None => switch.unwrap_or(true),
+        };
+        let contexts = self.node("tui.keymap").and_then(Node::as_table).into_iter().flatten();
+        let keymap = contexts.flat_map(|(context, actions)| {
+            let actions = actions.as_table().into_iter().flatten();
+            actions.map(move |(action, keys)| {
+                let keys = match keys.as_str() {
+                    Some(key) => vec![key.to_owned()],
+                    None => keys.strings(),
+                };
+                (format!("{context}.{action}"), keys)
+            })
+        });
+        Tui {
+            notify_turn: notifies("agent-turn-complete"),
+            notify_approval: notifies("approval-requested"),
+            notification_method: self
+                .string("tui.notification_method")
+                .filter(|method| method != "auto"),
+            notify_always: is("tui.notification_condition", "always"),
+            animations: self.bool("tui.animations", true),
+            vim: self.bool("tui.vim_mode_default", false),
+            raw_output: self.bool("tui.raw_output_mode", false),
+            alternate_screen: is("tui.alternate_screen", "always"),
+            plain: self.bool("tui.plain", false),
+            status_line: self.strings("tui.status_line"),
+            status_command: self.strings("tui.status_command").unwrap_or_default(),
+            terminal_title: self.strings("tui.terminal_title"),
+            theme: self.string("tui.theme"),
+            keymap: keymap.collect(),
         }
     }
 

@@ -340,3 +340,31 @@ fn old_names_still_work_and_say_so() {
         ]
     );
 }
+
+#[test]
+fn the_screen_is_configured() {
+    let tui = |text: &str| check(vec![user(text)], &Overrides::default()).ui.tui;
+    let default = tui("");
+    assert!(default.notify_turn && default.notify_approval && default.animations);
+    assert!(!default.alternate_screen && !default.notify_always && !default.plain);
+    let off = tui("tui.notifications = false\n");
+    assert!(!off.notify_turn && !off.notify_approval);
+    let set = tui(r#"
+        [tui]
+        notifications = ["approval-requested"]
+        notification_method = "osc9"
+        notification_condition = "always"
+        alternate_screen = "always"
+        status_line = ["model"]
+        status_command = ["status", "--short"]
+        keymap.editor.yank = "ctrl-y"
+        keymap.composer.queue = []
+        "#);
+    assert!(!set.notify_turn && set.notify_approval && set.notify_always && set.alternate_screen);
+    assert_eq!(set.notification_method.as_deref(), Some("osc9"));
+    assert_eq!(set.status_line, Some(vec!["model".into()]));
+    assert_eq!(set.status_command, ["status", "--short"]);
+    let keymap =
+        [("composer.queue".into(), vec![]), ("editor.yank".into(), vec!["ctrl-y".to_owned()])];
+    assert_eq!(set.keymap, keymap);
+}
