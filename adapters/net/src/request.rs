@@ -52,7 +52,7 @@ pub(crate) fn fill(
         let value = match value {
             HeaderValue::Plain(text) => header_value(name, text)?,
             HeaderValue::Secret(reference) => match secrets.value(reference) {
-                Some(secret) => secret_value(name, secret)?,
+                Some(secret) => secret_value(name, &secret)?,
                 None => continue,
             },
         };

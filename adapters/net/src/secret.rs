@@ -1,6 +1,10 @@
 //! Credentials: the values behind [`AuthRef`] and [`SecretRef`], which no other crate sees.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use codex_proto::{
     HostError, HostErrorKind,
@@ -35,9 +39,13 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// All credentials of a process, by the names that the engine knows.
+/// All credentials of a process, by the names that the engine knows. Clones share them: what is set
+/// later counts for requests that are built later, wherever.
 #[derive(Clone, Debug, Default)]
-pub struct Secrets {
+pub struct Secrets(Arc<Mutex<Table>>);
+
+#[derive(Debug, Default)]
+struct Table {
     auth: BTreeMap<AuthRef, Result<Secret, String>>,
     values: BTreeMap<SecretRef, Secret>,
 }
@@ -53,38 +61,51 @@ impl Secrets {
     /// given before in place.
     pub fn set_auth(&mut self, name: AuthRef, token: Secret) {
         if !token.is_blank() {
-            self.auth.insert(name, Ok(token));
+            self.table().auth.insert(name, Ok(token));
         }
     }
 
     /// Says why an account has no token and what to do about it, in the provider's own words;
     /// requests that need it fail with this text.
     pub fn set_auth_missing(&mut self, name: AuthRef, why: impl Into<String>) {
-        self.auth.insert(name, Err(why.into()));
+        self.table().auth.insert(name, Err(why.into()));
     }
 
     /// Sets a secret header value. A header whose value is blank or unset is left out.
     pub fn set_value(&mut self, name: SecretRef, value: Secret) {
         if value.is_blank() {
-            self.values.remove(&name);
+            self.table().values.remove(&name);
         } else {
-            self.values.insert(name, value);
+            self.table().values.insert(name, value);
         }
     }
 
+    /// Forgets everything and takes what `other` holds, also for all clones.
+    pub fn replace(&mut self, other: &Self) {
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return;
+        }
+        let fresh = std::mem::take(&mut *other.table());
+        *self.table() = fresh;
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The token of an account.
-    pub(crate) fn auth(&self, name: &AuthRef) -> Result<&Secret, HostError> {
+    pub(crate) fn auth(&self, name: &AuthRef) -> Result<Secret, HostError> {
         let missing = |why: String| HostError::new(HostErrorKind::MissingCredential, why);
-        match self.auth.get(name) {
-            Some(Ok(token)) => Ok(token),
+        match self.table().auth.get(name) {
+            Some(Ok(token)) => Ok(token.clone()),
             Some(Err(why)) => Err(missing(why.clone())),
             None => Err(missing(format!("no credential is set for `{}`", name.0))),
         }
     }
 
     /// A secret header value, when it is set.
-    pub(crate) fn value(&self, name: &SecretRef) -> Option<&Secret> {
-        self.values.get(name)
+    pub(crate) fn value(&self, name: &SecretRef) -> Option<Secret> {
+        self.table().values.get(name).cloned()
     }
 }
 
@@ -111,5 +132,17 @@ mod tests {
         let error = secrets.auth(&name).unwrap_err();
         assert_eq!(error.kind, HostErrorKind::MissingCredential);
         assert_eq!(error.message, "set P_KEY");
+    }
+
+    #[test]
+    fn clones_share_what_is_set_later() {
+        let mut secrets = Secrets::new();
+        let (kept, name) = (secrets.clone(), AuthRef("p".into()));
+        secrets.set_auth(name.clone(), Secret::new("one"));
+        assert_eq!(kept.auth(&name).unwrap().expose(), "one");
+        let mut fresh = Secrets::new();
+        fresh.set_auth_missing(name.clone(), "logged out");
+        secrets.replace(&fresh);
+        assert_eq!(kept.auth(&name).unwrap_err().message, "logged out");
     }
 }

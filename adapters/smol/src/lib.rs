@@ -2,6 +2,7 @@
 //!
 //! Read [`drive`] first (the loop), then [`executor`] (what an adapter must offer), then
 //! `inflight` (whose replies are awaited), `lanes` (which file effects run where) and [`journal`].
+//! [`lines`] moves lines between another program and its face.
 
 mod clock;
 pub mod drive;
@@ -9,6 +10,7 @@ pub mod executor;
 mod inflight;
 pub mod journal;
 mod lanes;
+pub mod lines;
 #[cfg(test)]
 mod tests;
 mod wiring;

@@ -104,6 +104,8 @@ pub(crate) enum Command {
     Login(LoginArgs),
     /// Remove the stored API key
     Logout(ConfigArgs),
+    /// Serve another program, such as an editor, over lines of JSON
+    AppServer(AppServerArgs),
     /// Run a command as the agent would run it
     Sandbox(SandboxArgs),
     /// Watch the agent work on a small broken project, without account or network
@@ -113,6 +115,18 @@ pub(crate) enum Command {
     /// Tools for looking inside
     #[command(hide = true)]
     Debug(DebugArgs),
+}
+
+/// Speaks JSON-RPC in lines over standard input and output until the input ends. See
+/// docs/app-server.md.
+#[derive(Args, Debug)]
+#[command(long_about)]
+pub(crate) struct AppServerArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Where to listen; only stdio:// in this version
+    #[arg(long, value_name = "URL", default_value = "stdio://")]
+    pub(crate) listen: String,
 }
 
 #[derive(Args, Debug)]

@@ -1,5 +1,6 @@
 //! The `codex` binary: one command line, and a module for each sub-command.
 
+mod app_server;
 mod args;
 mod debug;
 mod exec;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
     let outer = session.config.clone();
     let code = match command {
         None => no_screen(),
+        Some(Command::AppServer(args)) => app_server::run(args, session),
         Some(Command::Debug(args)) => debug::run(args, outer),
         Some(Command::Exec(args)) => exec::run(*args, session),
         Some(Command::Features(mut args)) => {

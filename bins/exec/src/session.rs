@@ -155,21 +155,40 @@ impl Session {
     /// # Errors
     /// When the provider in use needs the account's key and there is none.
     pub fn secrets(&self) -> Result<(Secrets, Option<KeySource>), StartError> {
+        let (secrets, used, is_missing) = self.gather()?;
+        if is_missing { Err(StartError::Other(NO_KEY.into())) } else { Ok((secrets, used)) }
+    }
+
+    /// As [`Self::secrets`], for a front end in which a key may still be given: without one, what
+    /// needs it fails when it is sent, and says what to do.
+    ///
+    /// # Errors
+    /// When a key cannot be used.
+    pub fn secrets_so_far(&self) -> Result<Secrets, StartError> {
+        let (secrets, ..) = self.gather()?;
+        Ok(secrets)
+    }
+
+    /// The credentials, where the account's key came from, and whether it is needed and missing.
+    fn gather(&self) -> Result<(Secrets, Option<KeySource>, bool), StartError> {
         let mut secrets = Secrets::new();
         let mut used = None;
+        let mut is_missing = false;
         for (name, source) in &self.resolved.secrets.auth {
             let is_in_use = self.resolved.part.provider.auth.as_ref() == Some(name);
             match source {
                 // Other providers need no account, and reading its key may fail.
                 AuthSource::Account if !is_in_use => {}
-                AuthSource::Account => {
-                    let (source, key) = self
-                        .environment
-                        .account_key(&self.home.path)?
-                        .ok_or_else(|| StartError::Other(NO_KEY.into()))?;
-                    secrets.set_auth(name.clone(), Secret::new(key.expose()));
-                    used = Some(source);
-                }
+                AuthSource::Account => match self.environment.account_key(&self.home.path)? {
+                    Some((source, key)) => {
+                        secrets.set_auth(name.clone(), Secret::new(key.expose()));
+                        used = Some(source);
+                    }
+                    None => {
+                        secrets.set_auth_missing(name.clone(), NO_KEY);
+                        is_missing = true;
+                    }
+                },
                 AuthSource::Env { name: variable, instructions } => {
                     let mut missing = format!("Missing environment variable: `{variable}`.");
                     if let Some(instructions) = instructions {
@@ -195,7 +214,7 @@ impl Session {
                 secrets.set_value(name.clone(), Secret::new(value));
             }
         }
-        Ok((secrets, used))
+        Ok((secrets, used, is_missing))
     }
 
     /// The private directory of this session; removed when the session is dropped.

@@ -64,12 +64,21 @@ impl Signals {
         Ok(Self { wakes: Async::new(wakes)?, last })
     }
 
+    /// The next signal; for ever none when the pipe is broken.
+    pub async fn next(&mut self) -> i32 {
+        let mut byte = [0];
+        if self.wakes.read_exact(&mut byte).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        let signal = i32::try_from(self.last.load(Ordering::SeqCst)).unwrap_or(SIGINT);
+        tracing::info!(signal, "a signal came");
+        signal
+    }
+
     /// Turns signals into ops, for ever.
     pub async fn run(mut self, ops: Ops, shared: Shared) -> std::convert::Infallible {
-        let mut byte = [0];
-        while self.wakes.read_exact(&mut byte).await.is_ok() {
-            let signal = i32::try_from(self.last.load(Ordering::SeqCst)).unwrap_or(SIGINT);
-            tracing::info!(signal, "a signal came");
+        loop {
+            let signal = self.next().await;
             let Some(thread) = shared.thread.get().copied() else {
                 // Nothing has begun that would have to be ended in order.
                 shared.ended_by.store(signal, Ordering::SeqCst);
@@ -86,6 +95,5 @@ impl Signals {
                 ops.close();
             }
         }
-        std::future::pending().await
     }
 }

@@ -149,19 +149,14 @@ impl AppServer {
             .iter()
             .filter(|(_, pending)| match pending {
                 Pending::Start { host, .. } => *host == id,
-                Pending::Turn { thread, .. } | Pending::Voice { thread, .. } => {
-                    lost.contains(thread)
-                }
+                Pending::Past { thread, .. }
+                | Pending::Turn { thread, .. }
+                | Pending::Voice { thread, .. } => lost.contains(thread),
             })
             .map(|(op, _)| *op)
             .collect();
         for op in orphans {
-            if let Some(
-                Pending::Start { request, .. }
-                | Pending::Turn { request, .. }
-                | Pending::Voice { request, .. },
-            ) = self.pending.remove(&op)
-            {
+            if let Some(request) = self.pending.remove(&op).map(Pending::into_request) {
                 self.fail(&request, ErrorObject::internal(message.clone()));
             }
         }

@@ -48,6 +48,15 @@ use crate::{
     limits::{LINE_BYTES_MAX, PENDING_MAX},
 };
 
+/// Whether an event means anything here.
+#[must_use]
+pub fn wants(event: &Event) -> bool {
+    !matches!(
+        event,
+        Event::Commands { .. } | Event::PromptCacheReset { .. } | Event::Waiting { .. }
+    )
+}
+
 /// One client and the engines that work for it.
 pub struct AppServer {
     facts: ServerFacts,
@@ -93,6 +102,12 @@ impl AppServer {
             next_request: 0,
             out: VecDeque::new(),
         }
+    }
+
+    /// Whether each request has its answer.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.asks.is_empty() && self.pending.is_empty()
     }
 
     /// The next thing to do, until there is none.
@@ -219,6 +234,9 @@ impl AppServer {
 
     fn refused(&mut self, op: OpId, reason: &Refused) {
         match self.pending.remove(&op) {
+            Some(Pending::Past { request, thread, .. }) => {
+                self.thread_begun(Some(&request), thread, Vec::new());
+            }
             Some(Pending::Start { request, host, .. }) => {
                 self.fail(&request, ErrorObject::invalid(reason.to_string()));
                 self.release(host);

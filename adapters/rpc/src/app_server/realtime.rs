@@ -24,15 +24,6 @@ use crate::{
 /// Samples a second of [`Pcm`].
 const RATE: u32 = 24_000;
 
-/// Voices of the first and the third dialect; the last one is the default.
-const VOICES_V1: [&str; 9] =
-    ["juniper", "maple", "spruce", "ember", "vale", "breeze", "arbor", "sol", "cove"];
-const DEFAULT_V1: &str = "cove";
-/// Voices of the second dialect.
-const VOICES_V2: [&str; 10] =
-    ["alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse", "marin", "cedar"];
-const DEFAULT_V2: &str = "marin";
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct StartParams {
@@ -264,8 +255,12 @@ impl AppServer {
     }
 
     pub(super) fn list_voices(&mut self, id: &RequestId) {
+        let [v1, v2] = [RealtimeVersion::V1, RealtimeVersion::V2];
         let voices = json!({
-            "v1": VOICES_V1, "v2": VOICES_V2, "defaultV1": DEFAULT_V1, "defaultV2": DEFAULT_V2
+            "v1": v1.voices(),
+            "v2": v2.voices(),
+            "defaultV1": v1.default_voice(),
+            "defaultV2": v2.default_voice(),
         });
         self.answer(id, json!({ "voices": voices }));
     }

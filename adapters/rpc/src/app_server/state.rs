@@ -59,12 +59,27 @@ pub(super) enum Start {
 
 /// A request that waits for an engine.
 pub(super) enum Pending {
+    /// The past of a resumed thread answers it, or the refusal of a question that nobody asked: it
+    /// comes after everything that the start told.
+    Past { request: RequestId, thread: ThreadId, tells_turns: bool },
     /// `ThreadReady` answers it.
     Start { request: RequestId, host: HostId, start: Start },
     /// `TurnStarted` of the thread answers it.
     Turn { request: RequestId, thread: ThreadId },
     /// The first event of the next conversation answers it.
     Voice { request: RequestId, thread: ThreadId },
+}
+
+impl Pending {
+    /// The request that waits.
+    pub(super) fn into_request(self) -> RequestId {
+        match self {
+            Self::Past { request, .. }
+            | Self::Start { request, .. }
+            | Self::Turn { request, .. }
+            | Self::Voice { request, .. } => request,
+        }
+    }
 }
 
 /// What an op that was answered already was about, for the case that the engine refuses it.

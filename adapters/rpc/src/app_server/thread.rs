@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use codex_proto::{
-    Op, OpId, ThreadId, Wall,
+    ApprovalId, Op, OpId, ThreadId, Wall,
+    approval::ApprovalAnswer,
     event::{ThreadConfig, ThreadReady},
     item::{ItemBody, TurnItem},
     policy::SandboxMode,
@@ -21,6 +22,8 @@ use super::{
 };
 use crate::jsonrpc::{ErrorObject, RequestId};
 
+/// A question that nobody asks: questions count from the other end.
+const NOBODY_ASKED: ApprovalId = ApprovalId(u32::MAX);
 /// Longest `preview`, in characters.
 const PREVIEW_CHARS_MAX: usize = 200;
 
@@ -234,12 +237,17 @@ impl AppServer {
             is_leaving: false,
         };
         self.threads.insert(ready.thread, state);
-        let waits_for_past = |pending: &Pending| {
-            matches!(pending, Pending::Start { start: Start::Resumed { .. }, .. })
-        };
-        // A resumed thread tells its past next.
-        if !self.pending.get(&ready.op).is_some_and(waits_for_past) {
-            self.thread_begun(ready.op, ready.thread, Vec::new());
+        match self.pending.remove(&ready.op) {
+            Some(Pending::Start { request, start: Start::New, .. }) => {
+                self.thread_begun(Some(&request), ready.thread, Vec::new());
+            }
+            Some(Pending::Start { request, start: Start::Resumed { tells_turns, .. }, .. }) => {
+                let thread = ready.thread;
+                let answer = ApprovalAnswer::Deny { feedback: None };
+                let op = self.send(host, Op::Approve { thread, id: NOBODY_ASKED, answer });
+                self.pending.insert(op, Pending::Past { request, thread, tells_turns });
+            }
+            _ => self.thread_begun(None, ready.thread, Vec::new()),
         }
     }
 
@@ -253,22 +261,27 @@ impl AppServer {
         if let Some(text) = first {
             state.set_preview(text);
         }
-        let op = state.ready.op;
-        let tells_turns = matches!(
-            self.pending.get(&op),
-            Some(Pending::Start { start: Start::Resumed { tells_turns: true, .. }, .. })
-        );
-        let turns = if tells_turns { past_turns(thread, items) } else { Vec::new() };
-        self.thread_begun(op, thread, turns);
+        let waits = |pending: &Pending| matches!(pending, Pending::Past { thread: of, .. } if *of == thread);
+        let op = self.pending.iter().find(|(_, pending)| waits(pending)).map(|(op, _)| *op);
+        if let Some(Pending::Past { request, tells_turns, .. }) =
+            op.and_then(|op| self.pending.remove(&op))
+        {
+            let turns = if tells_turns { past_turns(thread, items) } else { Vec::new() };
+            self.thread_begun(Some(&request), thread, turns);
+        }
     }
 
-    fn thread_begun(&mut self, op: OpId, thread: ThreadId, turns: Vec<Value>) {
+    pub(super) fn thread_begun(
+        &mut self,
+        request: Option<&RequestId>,
+        thread: ThreadId,
+        turns: Vec<Value>,
+    ) {
         let result = self.thread_result(thread, turns);
-        let told = result["thread"].clone();
-        if let Some(Pending::Start { request, .. }) = self.pending.remove(&op) {
-            self.answer(&request, result);
+        let mut told = result["thread"].clone();
+        if let Some(request) = request {
+            self.answer(request, result);
         }
-        let mut told = told;
         told["turns"] = json!([]);
         self.notify("thread/started", json!({ "thread": told }));
     }
@@ -354,15 +367,15 @@ impl AppServer {
             .pending
             .iter()
             .filter(|(_, pending)| match pending {
-                Pending::Turn { thread, .. } | Pending::Voice { thread, .. } => *thread == gone,
+                Pending::Past { thread, .. }
+                | Pending::Turn { thread, .. }
+                | Pending::Voice { thread, .. } => *thread == gone,
                 Pending::Start { .. } => false,
             })
             .map(|(op, _)| *op)
             .collect();
         for op in ops {
-            if let Some(Pending::Turn { request, .. } | Pending::Voice { request, .. }) =
-                self.pending.remove(&op)
-            {
+            if let Some(request) = self.pending.remove(&op).map(Pending::into_request) {
                 self.fail(&request, ErrorObject::invalid(why));
             }
         }
