@@ -40,8 +40,14 @@ const FORBIDDEN: [&str; 22] = [
 ];
 
 /// Crates that execute effects; they know the vocabulary, not the machines.
-const LEAVES: [&str; 5] =
-    ["codex-net", "codex-process", "codex-rehearsal", "codex-sandbox", "codex-store"];
+const LEAVES: [&str; 6] = [
+    "codex-net",
+    "codex-process",
+    "codex-rehearsal",
+    "codex-sandbox",
+    "codex-store",
+    "codex-voice",
+];
 
 /// What the source of a pure crate must not name.
 const IMPURE: [&str; 12] = [

@@ -101,3 +101,48 @@ mod store {
         }
     }
 }
+
+#[cfg(feature = "voice")]
+mod voice {
+    use codex_proto::{
+        EffectId,
+        effect::{AudioOpen, AudioPlay, MicrophoneState, RtcAnswer, RtcOpen, RtcSend},
+    };
+    use codex_voice::Voice;
+
+    use crate::executor::{MediaExecutor, Replies, Work};
+
+    impl MediaExecutor for Voice {
+        fn rtc(&mut self, id: EffectId, open: RtcOpen, replies: Replies) -> Work {
+            Box::pin(Self::rtc(self, id, open, replies))
+        }
+
+        fn answer(&mut self, answer: RtcAnswer) {
+            Self::answer(self, answer);
+        }
+
+        fn send(&mut self, send: RtcSend) {
+            Self::send(self, send);
+        }
+
+        fn audio(&mut self, id: EffectId, open: AudioOpen, replies: Replies) -> Work {
+            Box::pin(Self::audio(self, id, open, replies))
+        }
+
+        fn play(&mut self, play: AudioPlay) {
+            Self::play(self, play);
+        }
+
+        fn microphone(&mut self, target: EffectId, state: MicrophoneState) {
+            Self::microphone(self, target, state);
+        }
+
+        fn clear(&mut self, target: EffectId) {
+            Self::clear(self, target);
+        }
+
+        fn cancel(&mut self, id: EffectId) {
+            Self::cancel(self, id);
+        }
+    }
+}
