@@ -22,3 +22,4 @@ mod warm;
 
 pub use device::{Devices, NULL, Null};
 pub use voice::Voice;
+pub use warm::warm;

@@ -20,7 +20,6 @@ use crate::{
     device::Devices,
     outbox::Outbox,
     run::{self, Command},
-    warm,
 };
 
 /// Commands that wait for a task; it takes them in microseconds.
@@ -42,15 +41,6 @@ impl Voice {
     #[must_use]
     pub fn new(devices: Arc<dyn Devices>) -> Self {
         Self { devices, running: Arc::default() }
-    }
-
-    /// Does ahead, on a thread, what takes long the first time. For the idle moments of a program
-    /// that may come to voice.
-    pub fn warm(&self) {
-        let spawned = thread::Builder::new().name("codex-voice-warm".into()).spawn(warm::warm);
-        if let Err(error) = spawned {
-            tracing::debug!(%error, "voice is not warmed");
-        }
     }
 
     /// Makes a peer; the replies follow the grammar of `RtcOpen`. From this call on, what names `id`

@@ -3,6 +3,7 @@
 
 use std::{
     sync::{Mutex, PoisonError},
+    thread,
     time::Instant,
 };
 
@@ -13,8 +14,16 @@ use crate::media::{codec::Encoder, playout::Playout};
 /// A certificate for the next peer; each is used once.
 static READY: Mutex<Option<DtlsCert>> = Mutex::new(None);
 
-/// Prepares the next peer. Blocking, for tens of milliseconds the first time.
-pub(crate) fn warm() {
+/// Prepares the next peer, on a thread: for the idle moments of a program that may come to voice.
+pub fn warm() {
+    let spawned = thread::Builder::new().name("codex-voice-warm".into()).spawn(prepare);
+    if let Err(error) = spawned {
+        tracing::debug!(%error, "voice is not warmed");
+    }
+}
+
+/// Blocking, for tens of milliseconds the first time.
+fn prepare() {
     let started = Instant::now();
     let certificate = str0m::crypto::from_feature_flags().dtls_provider.generate_certificate();
     *READY.lock().unwrap_or_else(PoisonError::into_inner) = certificate;
@@ -33,7 +42,7 @@ mod tests {
 
     #[test]
     fn a_certificate_is_used_once() {
-        warm();
+        prepare();
         assert!(certificate().is_some());
         assert!(certificate().is_none());
     }

@@ -18,7 +18,7 @@ use codex_proto::{
     policy::{ApprovalPolicy, SandboxMode},
     settings::Host,
 };
-use codex_smol::{Executors, HttpExecutor, Journal, NoMedia, SocketExecutor};
+use codex_smol::{Executors, HttpExecutor, Journal, MediaExecutor, SocketExecutor};
 use codex_store::{
     Store, StoreConfig,
     config::{ConfigRequest, load, system_folder},
@@ -266,7 +266,27 @@ impl Session {
             tmpdir: self.environment.text("TMPDIR").map(PathBuf::from),
         });
         let files = Arc::new(Store::new(StoreConfig::default()));
-        Ok(Executors { http, media: Box::new(NoMedia), process: Box::new(process), sockets, files })
+        let media = self.media();
+        Ok(Executors { http, media, process: Box::new(process), sockets, files })
+    }
+
+    /// Microphone, speaker and peers of this machine. Nothing is opened before voice starts.
+    #[cfg(feature = "voice")]
+    #[must_use]
+    pub fn voice(&self) -> codex_voice::Voice {
+        let get = |name: &str| self.environment.get(name).map(OsStr::to_os_string);
+        codex_voice::Voice::new(codex_voice::device::system(get))
+    }
+
+    #[cfg(feature = "voice")]
+    fn media(&self) -> Box<dyn MediaExecutor> {
+        Box::new(self.voice())
+    }
+
+    #[cfg(not(feature = "voice"))]
+    #[expect(clippy::unused_self, reason = "a build without voice has none")]
+    fn media(&self) -> Box<dyn MediaExecutor> {
+        Box::new(codex_smol::NoMedia)
     }
 
     /// The journal that the command line or the environment asks for.
