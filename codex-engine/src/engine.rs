@@ -10,7 +10,7 @@ use codex_proto::{
 use crate::{
     machine::{Cx, Move, Outbox, Owner, Slot},
     rng::Rng,
-    thread::{Done, Thread},
+    thread::{Done, Source, Thread},
 };
 
 /// The root machine. Owns every other one; has no locks, no tasks, no callbacks.
@@ -100,9 +100,7 @@ impl Engine {
 
     fn on_op(&mut self, id: OpId, op: Op) {
         match op {
-            Op::Configure(_)
-            | Op::ForkThread { .. }
-            | Op::RealtimeAudio { .. }
+            Op::RealtimeAudio { .. }
             | Op::RealtimeMute { .. }
             | Op::RealtimePrepare { .. }
             | Op::RealtimeSpeech { .. }
@@ -115,19 +113,28 @@ impl Engine {
                 let why = format!("this version does not know {}", op.name());
                 self.refuse(id, Refused::Realtime { why, hint: None });
             }
+            Op::Configure(configure) => {
+                self.with_thread(id, configure.thread, |thread, cx| {
+                    thread.configure(id, *configure, cx);
+                    ControlFlow::Continue(())
+                });
+            }
+            Op::ForkThread { path, prompts_kept } => {
+                self.start_thread(id, Source::Fork { path, prompts_kept });
+            }
             Op::Approve { thread, id: question, answer } => {
                 self.with_thread(id, thread, |thread, cx| {
                     thread.approve(id, question, &answer, cx);
                     thread.pump(cx)
                 });
             }
-            Op::StartThread => self.start_thread(id, None),
+            Op::StartThread => self.start_thread(id, Source::New),
             Op::ResumeThread { path } => {
                 if self.is_open(&path) {
                     let why = "it is open already".to_owned();
                     return self.refuse(id, Refused::Rollout { path, why });
                 }
-                self.start_thread(id, Some(path));
+                self.start_thread(id, Source::Resume(path));
             }
             Op::Prompt(prompt) => self.with_thread(id, prompt.thread, |thread, cx| {
                 thread.prompt(id, *prompt, cx);
@@ -141,7 +148,7 @@ impl Engine {
         }
     }
 
-    fn start_thread(&mut self, id: OpId, resume: Option<std::path::PathBuf>) {
+    fn start_thread(&mut self, id: OpId, source: Source) {
         let thread_id = self.rng.thread_id(self.now.wall);
         #[expect(clippy::cast_possible_truncation, reason = "memory ends first")]
         let slot = self.threads.len() as Slot;
@@ -153,7 +160,7 @@ impl Engine {
             thread: thread_id,
             out: &mut self.out,
         };
-        let thread = Thread::start(id, resume, &mut cx);
+        let thread = Thread::start(id, source, Arc::clone(&self.settings), &mut cx);
         self.threads.push(Some((thread_id, Box::new(thread))));
     }
 
@@ -204,9 +211,10 @@ impl Engine {
         act: impl FnOnce(&mut Thread, &mut Cx<'_>) -> ControlFlow<Done>,
     ) {
         let Some(Some((id, thread))) = self.threads.get_mut(slot as usize) else { return };
+        let settings = thread.settings();
         let mut cx = Cx {
             now: self.now,
-            settings: &self.settings,
+            settings: &settings,
             rng: &mut self.rng,
             slot,
             thread: *id,

@@ -26,6 +26,10 @@ pub(crate) const MESSAGE_BYTES_MAX: usize = 32 << 20;
 pub(crate) const PATCH_FILE_BYTES_MAX: u64 = 64 << 20;
 /// A rollout that can be resumed, in bytes.
 pub(crate) const ROLLOUT_BYTES_MAX: u64 = 2 << 30;
+/// A rollout that can be forked, in bytes: its lines are copied.
+pub(crate) const FORK_BYTES_MAX: u64 = 256 << 20;
+/// Entries of a transcript that a resumed thread tells again; the oldest are left out.
+pub(crate) const RESTORED_ITEMS_MAX: usize = 10_000;
 /// Rollout lines that are kept for another try while the disk refuses them, in bytes.
 pub(crate) const LOG_PENDING_BYTES_MAX: usize = 16 << 20;
 

@@ -139,6 +139,7 @@ impl Outbox {
 /// What a machine of a thread may touch while it handles one input.
 pub(crate) struct Cx<'a> {
     pub(crate) now: Now,
+    /// Of the thread: it may be configured otherwise than others.
     pub(crate) settings: &'a Settings,
     pub(crate) rng: &'a mut Rng,
     pub(crate) slot: Slot,

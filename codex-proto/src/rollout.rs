@@ -13,7 +13,7 @@ use crate::{
     effect::GitInfo,
     event::Usage,
     id::{ThreadId, TurnId},
-    item::ResponseItem,
+    item::{FileChange, FileChangeItem, FileChangeKind, ItemStatus, ResponseItem},
     policy::{ApprovalPolicy, SandboxMode, SandboxPolicy},
     settings::Settings,
     time::Wall,
@@ -86,12 +86,14 @@ impl LineKind {
 pub fn session_meta(
     settings: &Settings,
     thread: ThreadId,
+    forked_from: Option<ThreadId>,
     wall: Wall,
     instructions: &str,
     git: Option<&GitInfo>,
 ) -> String {
     let mut payload = json!({
         "id": thread,
+        "forked_from_id": forked_from,
         "timestamp": wall.to_string(),
         "cwd": settings.cwd.to_string_lossy(),
         "originator": settings.originator,
@@ -100,6 +102,9 @@ pub fn session_meta(
         "model_provider": settings.provider.id,
         "base_instructions": { "text": instructions },
     });
+    if let (None, Value::Object(payload)) = (forked_from, &mut payload) {
+        payload.shift_remove("forked_from_id");
+    }
     if let Some(git) = git {
         payload["git"] = json!(git);
     }
@@ -244,6 +249,8 @@ pub enum Line {
     Compacted(Option<Vec<ResponseItem>>),
     /// `event_msg` that nothing below covers.
     Event,
+    /// `event_msg/patch_apply_end`.
+    PatchEnd(FileChangeItem),
     /// `event_msg/patch_apply_begin`, written before a patch touches files.
     PatchBegin {
         /// The call.
@@ -267,6 +274,8 @@ pub enum Line {
     },
     /// `turn_context`.
     TurnContext(Box<TurnContext>),
+    /// `event_msg/task_started`.
+    TurnStarted,
     /// `event_msg/token_count`.
     Usage {
         /// Of the whole thread.
@@ -329,6 +338,8 @@ impl Line {
                     _ => Self::Event,
                 }
             }
+            Some("task_started" | "turn_started") => Self::TurnStarted,
+            Some("patch_apply_end") => parse_patch_end(payload).map_or(Self::Event, Self::PatchEnd),
             Some("patch_apply_begin") => {
                 let Some(call_id) = payload["call_id"].as_str() else { return Self::Event };
                 let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -347,6 +358,32 @@ impl Line {
             _ => Self::Event,
         }
     }
+}
+
+fn parse_patch_end(payload: &Value) -> Option<FileChangeItem> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let changes = payload["changes"].as_object()?.iter().filter_map(|(path, change)| {
+        let (kind, diff) = match change["type"].as_str()? {
+            "add" => (FileChangeKind::Add, &change["content"]),
+            "delete" => (FileChangeKind::Delete, &change["content"]),
+            "update" => (FileChangeKind::Update, &change["unified_diff"]),
+            _ => return None,
+        };
+        let move_path = change["move_path"].as_str().map(PathBuf::from);
+        Some(FileChange { path: PathBuf::from(path), kind, diff: text(diff), move_path })
+    });
+    let success = payload["success"].as_bool().unwrap_or(false);
+    let declined = payload["status"] == "declined";
+    Some(FileChangeItem {
+        call_id: payload["call_id"].as_str()?.to_owned(),
+        changes: changes.collect(),
+        status: match (success, declined) {
+            (true, _) => ItemStatus::Completed,
+            (false, true) => ItemStatus::Declined,
+            (false, false) => ItemStatus::Failed,
+        },
+        error: (!success).then(|| text(&payload["stderr"])),
+    })
 }
 
 #[cfg(test)]

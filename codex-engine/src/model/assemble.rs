@@ -173,7 +173,7 @@ impl Assembler {
 }
 
 /// What observers see of an item of the model; tool calls show themselves when they run.
-fn shown(value: &Map<String, Value>) -> Option<ItemBody> {
+pub(crate) fn shown(value: &Map<String, Value>) -> Option<ItemBody> {
     let texts = |key: &str| -> Vec<&str> {
         let parts = value.get(key).and_then(Value::as_array);
         parts.into_iter().flatten().filter_map(|part| part.get("text")?.as_str()).collect()

@@ -83,6 +83,13 @@ impl RolloutLog {
         self.record(wall, LineKind::ResponseItem, item.json());
     }
 
+    /// Records whole lines of another rollout.
+    pub(crate) fn take_over(&mut self, lines: &[u8]) {
+        if self.path.is_some() {
+            self.pending.extend_from_slice(lines);
+        }
+    }
+
     /// Asks that everything recorded so far reaches the disk, not only the kernel.
     pub(crate) fn request_sync(&mut self) {
         self.sync = true;

@@ -1,4 +1,5 @@
 //! A thread's transcript on disk: writing it as it grows, reading it back.
 
 pub(crate) mod log;
+pub(crate) mod restore;
 pub(crate) mod resume;

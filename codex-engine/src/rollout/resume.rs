@@ -14,6 +14,8 @@ use codex_proto::{
     rollout::{self, Line, PatchedFile, TurnContext},
 };
 
+use super::restore::Told;
+
 /// What a rollout says.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Resumed {
@@ -28,6 +30,8 @@ pub(crate) struct Resumed {
     pub(crate) open_calls: Vec<OpenCall>,
     /// Lines that could not be read.
     pub(crate) skipped_lines: usize,
+    /// What people are told again, if anybody is there.
+    pub(crate) told: Option<Told>,
 }
 
 /// A call that a crash left unanswered.
@@ -49,11 +53,35 @@ pub(crate) struct Reader {
     /// Files per call id.
     patches: BTreeMap<String, Vec<PatchedFile>>,
     lines: usize,
+    fork: Option<Forking>,
+}
+
+/// What a fork needs besides the conversation.
+#[derive(Clone, Debug, Default)]
+struct Forking {
+    /// The file so far.
+    bytes: Vec<u8>,
+    /// Where the line that is read begins.
+    line_at: usize,
+    /// Where the turn begins that has no prompt yet.
+    turn_at: Option<usize>,
+    /// Where the prompts begin, each with the start of its turn if it has one of its own.
+    prompts: Vec<usize>,
 }
 
 impl Reader {
+    /// Reads for a thread. `tells`: whether people are told again what they saw; `forks`: whether
+    /// another thread takes the lines over.
+    pub(crate) fn new(tells: bool, forks: bool) -> Self {
+        let state = Resumed { told: tells.then(Told::default), ..Resumed::default() };
+        Self { state, fork: forks.then(Forking::default), ..Self::default() }
+    }
+
     /// Takes the next bytes of the file.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
+        if let Some(fork) = &mut self.fork {
+            fork.bytes.extend_from_slice(bytes);
+        }
         let mut rest = bytes;
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             if self.partial.is_empty() {
@@ -69,6 +97,11 @@ impl Reader {
     }
 
     fn line(&mut self, bytes: &[u8]) {
+        let at = self.fork.as_mut().map(|fork| {
+            let at = fork.line_at;
+            fork.line_at += bytes.len() + 1;
+            at
+        });
         self.lines += 1;
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return;
@@ -86,19 +119,69 @@ impl Reader {
                     state.instructions = instructions;
                 }
             }
-            Line::Item(item) => state.items.push(item),
+            Line::Item(item) => {
+                if let (Some(fork), Some(at), true) = (&mut self.fork, at, is_user_turn(&item)) {
+                    fork.prompts.push(fork.turn_at.take().unwrap_or(at));
+                }
+                if let Some(told) = &mut state.told {
+                    told.push(item.clone());
+                }
+                state.items.push(item);
+            }
+            Line::TurnStarted => {
+                if let Some(fork) = &mut self.fork {
+                    fork.turn_at = at;
+                }
+            }
             Line::TurnContext(context) => state.context = Some(*context),
             Line::Usage { total, last } => (state.total, state.last) = (total, last),
             Line::Compacted(Some(items)) => {
                 state.items = items;
                 state.context = None;
             }
-            Line::RolledBack { turns } => state.roll_back(turns),
+            Line::RolledBack { turns } => {
+                state.roll_back(turns);
+                if let Some(told) = &mut state.told {
+                    told.roll_back(turns);
+                }
+                if let Some(fork) = &mut self.fork {
+                    fork.prompts.truncate(fork.prompts.len().saturating_sub(turns));
+                }
+            }
+            Line::PatchEnd(patch) => {
+                if let Some(told) = &mut state.told {
+                    told.patches.insert(patch.call_id.clone(), patch);
+                }
+            }
             Line::PatchBegin { call_id, files } => {
                 self.patches.insert(call_id, files);
             }
             Line::Compacted(None) | Line::Event => {}
         }
+    }
+
+    /// The end of a file that another thread takes over: the conversation up to and with so many
+    /// prompts, and the whole lines that say it.
+    ///
+    /// # Errors
+    /// When it is not a rollout: one sentence.
+    pub(crate) fn fork(mut self, prompts_kept: Option<u32>) -> Result<(Resumed, Vec<u8>), String> {
+        let tells = self.state.told.is_some();
+        let Forking { mut bytes, prompts, .. } = self.fork.take().unwrap_or_default();
+        let cut = prompts_kept.and_then(|kept| prompts.get(usize::try_from(kept).ok()?));
+        let resumed = match cut {
+            None => self.finish()?,
+            Some(at) => {
+                bytes.truncate(*at);
+                let mut kept = Self::new(tells, false);
+                kept.push(&bytes);
+                kept.finish()?
+            }
+        };
+        if bytes.last().is_some_and(|byte| *byte != b'\n') {
+            bytes.push(b'\n');
+        }
+        Ok((resumed, bytes))
     }
 
     /// The end of the file.
@@ -208,7 +291,7 @@ pub(crate) fn call_id(item: &ResponseItem) -> Option<String> {
 }
 
 /// Whether an item is something that the user said.
-fn is_user_turn(item: &ResponseItem) -> bool {
+pub(super) fn is_user_turn(item: &ResponseItem) -> bool {
     matches!(item.kind(), ResponseKind::Message { role: Role::User, text } if !rollout::is_contextual(text))
 }
 

@@ -23,20 +23,26 @@ mod starting;
 use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use codex_proto::{
-    ApprovalId, CommandId, Event, Mono, OpId, Refused, Reply,
+    ApprovalId, CommandId, Event, Mono, OpId, Refused, Reply, Settings,
     approval::ApprovalAnswer,
-    event::{ThreadReady, TurnOutcome},
-    op::Prompt,
+    event::{ThreadConfig, ThreadReady, TurnOutcome},
+    op::{Configure, Prompt},
 };
 
-use self::{recovering::Recovering, shared::Shared, starting::Starting};
+pub(crate) use self::starting::Source;
+use self::{
+    recovering::{Past, Recovering},
+    shared::Shared,
+    starting::Starting,
+};
 use crate::{
     limits::LOG_END_MS,
     machine::{Cx, NEW, Part},
-    models::Model,
+    models::{self, Model},
     turn::Turn,
 };
 
@@ -47,6 +53,8 @@ const MACHINE: &str = "thread";
 pub(crate) struct Thread {
     /// The op that asked for it.
     op: OpId,
+    /// What it runs with: the engine's, until it is configured.
+    settings: Arc<Settings>,
     state: State,
 }
 
@@ -90,10 +98,46 @@ pub(crate) enum Done {
 
 impl Thread {
     /// Starts a new thread, or reads one back.
-    pub(crate) fn start(op: OpId, resume: Option<PathBuf>, cx: &mut Cx<'_>) -> Self {
+    pub(crate) fn start(
+        op: OpId,
+        source: Source,
+        settings: Arc<Settings>,
+        cx: &mut Cx<'_>,
+    ) -> Self {
         cx.moved(MACHINE, NEW, "start", "Starting");
-        let starting = Starting::start(resume, cx);
-        Self { op, state: State::Starting(Box::new(starting)) }
+        let starting = Starting::start(source, cx);
+        Self { op, settings, state: State::Starting(Box::new(starting)) }
+    }
+
+    /// What it runs with.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings)
+    }
+
+    /// Changes what it runs with: the sandbox and the policy at once, the model with the next turn.
+    pub(crate) fn configure(&mut self, op: OpId, configure: Configure, cx: &mut Cx<'_>) {
+        if matches!(self.state, State::Moved | State::Stopping { .. }) {
+            return cx.emit(Event::Refused { op, reason: Refused::Stopping });
+        }
+        let Configure { thread, model, reasoning_effort, approval, sandbox } = configure;
+        let settings = Arc::make_mut(&mut self.settings);
+        if let Some(model) = model.filter(|model| !model.trim().is_empty()) {
+            settings.model = Some(model);
+        }
+        settings.reasoning_effort = reasoning_effort.unwrap_or(settings.reasoning_effort.take());
+        settings.approval = approval.unwrap_or(settings.approval);
+        settings.sandbox = sandbox.unwrap_or_else(|| settings.sandbox.clone());
+        // A thread that is not ready says it in `ThreadReady`.
+        if matches!(self.state, State::Idle(_) | State::Turn(..)) {
+            let model = settings.model.as_deref().unwrap_or(models::DEFAULT).to_owned();
+            let config = ThreadConfig {
+                model,
+                reasoning_effort: settings.reasoning_effort.clone(),
+                approval: settings.approval,
+                sandbox: settings.sandbox.clone(),
+            };
+            cx.emit(Event::Configured { thread, config });
+        }
     }
 
     /// The rollout that the thread writes, or reads to begin with.
@@ -345,13 +389,15 @@ impl Thread {
     /// Announces the thread and answers what a crash left open.
     fn ready(&self, mut recovering: Recovering, cx: &mut Cx<'_>) -> State {
         recovering.answer(cx);
-        let Recovering { mut shared, early, resumed, .. } = recovering;
+        let Recovering { mut shared, early, past, .. } = recovering;
+        let Past { resumed, forked_from, restored } = past;
+        shared.adopt_model(cx);
         let settings = cx.settings;
         cx.emit(Event::ThreadReady(Box::new(ThreadReady {
             thread: cx.thread,
             op: self.op,
             resumed,
-            forked_from: None,
+            forked_from,
             model: shared.model.slug.clone(),
             provider: settings.provider.id.clone(),
             cwd: settings.cwd.clone(),
@@ -362,14 +408,11 @@ impl Thread {
             rollout: shared.log.path().map(PathBuf::from),
             usage: shared.usage,
         })));
+        if let Some(restored) = restored {
+            shared.tell_again(restored, cx);
+        }
         if !shared.model.known {
-            let known: Vec<&str> = Model::slugs().collect();
-            cx.warn(format!(
-                "nothing is known about the model `{}`; it is used with cautious defaults (known: \
-                 {})",
-                shared.model.slug,
-                known.join(", ")
-            ));
+            warn_of_unknown(&shared.model, cx);
         }
         for warning in shared.project.warnings.clone() {
             cx.warn(warning);
@@ -402,6 +445,16 @@ impl Thread {
             }
         }
     }
+}
+
+/// Says that the catalogue does not know a model.
+pub(crate) fn warn_of_unknown(model: &Model, cx: &mut Cx<'_>) {
+    let known: Vec<&str> = Model::slugs().collect();
+    cx.warn(format!(
+        "nothing is known about the model `{}`; it is used with cautious defaults (known: {})",
+        model.slug,
+        known.join(", ")
+    ));
 }
 
 fn on_shared(

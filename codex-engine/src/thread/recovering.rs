@@ -2,7 +2,7 @@
 //! files are read, within a deadline, so that the model is told what is in place.
 
 use codex_proto::{
-    EffectId, EffectKind, HostErrorKind, Mono, Reply, effect::Digest, item::ResponseItem,
+    EffectId, EffectKind, HostErrorKind, Mono, Reply, ThreadId, effect::Digest, item::ResponseItem,
     rollout::PatchedFile,
 };
 
@@ -10,7 +10,7 @@ use super::{early::Early, shared::Shared};
 use crate::{
     limits::{PATCH_FILE_BYTES_MAX, PROJECT_MS},
     machine::{Cx, Part},
-    rollout::resume::OpenCall,
+    rollout::{restore::Restored, resume::OpenCall},
 };
 
 /// See the module's documentation.
@@ -22,8 +22,18 @@ pub(super) struct Recovering {
     found: Vec<Found>,
     until: Mono,
     pub(super) early: Early,
+    pub(super) past: Past,
+}
+
+/// Where a thread comes from.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Past {
     /// Whether the thread continues a rollout.
     pub(super) resumed: bool,
+    /// Whose rollout it begins with.
+    pub(super) forked_from: Option<ThreadId>,
+    /// What it tells again; `None` when nobody is there or it has no past.
+    pub(super) restored: Option<Restored>,
 }
 
 #[derive(Clone, Debug)]
@@ -39,7 +49,7 @@ impl Recovering {
         shared: Shared,
         calls: Vec<OpenCall>,
         early: Early,
-        resumed: bool,
+        past: Past,
         cx: &mut Cx<'_>,
     ) -> Self {
         let mut found = Vec::new();
@@ -52,7 +62,7 @@ impl Recovering {
             found.push(Found::Reading { effect, bytes: Vec::new() });
         }
         let until = cx.now.mono.after_ms(PROJECT_MS);
-        Self { shared: Box::new(shared), calls, found, until, early, resumed }
+        Self { shared: Box::new(shared), calls, found, until, early, past }
     }
 
     pub(super) fn deadline(&self) -> (Mono, &'static str) {

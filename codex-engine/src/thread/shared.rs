@@ -24,8 +24,8 @@ use super::queue::PromptQueue;
 use crate::{
     limits::SNAPSHOT_MS,
     machine::{Cx, Part},
-    models::{BYTES_PER_TOKEN, Model},
-    rollout::log::RolloutLog,
+    models::{self, BYTES_PER_TOKEN, Model},
+    rollout::{log::RolloutLog, restore::Restored},
     tool::{command::Commands, grants::Grants},
 };
 
@@ -35,6 +35,8 @@ const MACHINE: &str = "snapshot";
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
     pub(crate) model: Model,
+    /// `reasoning.effort` of the turns of this model, unless it is the model's.
+    pub(crate) effort: Option<String>,
     /// Base instructions, as sent.
     pub(crate) instructions: String,
     pub(crate) project: ProjectInfo,
@@ -76,11 +78,16 @@ pub(crate) enum Snapshot {
     Unstarted,
 }
 
+fn output_bytes(model: &Model, cx: &Cx<'_>) -> usize {
+    let bytes = cx.settings.tool_output_tokens.map_or(model.output_bytes, |tokens| {
+        usize::try_from(tokens).unwrap_or(usize::MAX).saturating_mul(BYTES_PER_TOKEN)
+    });
+    bytes.max(1)
+}
+
 impl Shared {
     pub(crate) fn new(model: Model, instructions: String, log: RolloutLog, cx: &Cx<'_>) -> Self {
-        let output_bytes = cx.settings.tool_output_tokens.map_or(model.output_bytes, |tokens| {
-            usize::try_from(tokens).unwrap_or(usize::MAX).saturating_mul(BYTES_PER_TOKEN)
-        });
+        let output_bytes = output_bytes(&model, cx);
         let has_snapshot = cx.settings.feature("shell_snapshot")
             && matches!(
                 cx.settings.host.shell.kind,
@@ -88,6 +95,7 @@ impl Shared {
             );
         Self {
             model,
+            effort: cx.settings.reasoning_effort.clone(),
             instructions,
             project: ProjectInfo::default(),
             log,
@@ -105,7 +113,42 @@ impl Shared {
             next_approval: 0,
             grants: Grants::default(),
             plan: None,
-            output_bytes: output_bytes.max(1),
+            output_bytes,
+        }
+    }
+
+    /// Takes up the model and the effort that the thread was configured with since.
+    /// `true` when the model is another one.
+    pub(crate) fn adopt_model(&mut self, cx: &mut Cx<'_>) -> bool {
+        let slug = cx.settings.model.as_deref().unwrap_or(models::DEFAULT);
+        let is_same = slug == self.model.slug;
+        if is_same && cx.settings.reasoning_effort == self.effort {
+            return false;
+        }
+        self.effort.clone_from(&cx.settings.reasoning_effort);
+        if !is_same {
+            self.model = Model::of(slug);
+            self.output_bytes = output_bytes(&self.model, cx);
+        }
+        if self.frame.take().is_some() {
+            let what = if is_same { "the reasoning effort" } else { "the model" };
+            let cause = format!("{what} changed");
+            cx.emit(Event::PromptCacheReset { thread: cx.thread, cause });
+        }
+        !is_same
+    }
+
+    /// Shows what a resumed or forked thread said and did before.
+    pub(crate) fn tell_again(&mut self, restored: Restored, cx: &mut Cx<'_>) {
+        let Restored { bodies, left_out } = restored;
+        let mut items = Vec::with_capacity(bodies.len());
+        for body in bodies {
+            items.push(TurnItem { id: self.next_item, body });
+            self.next_item += 1;
+        }
+        cx.emit(Event::Restored { thread: cx.thread, items });
+        if left_out > 0 {
+            cx.warn(format!("{left_out} earlier entries of the transcript are not shown"));
         }
     }
 

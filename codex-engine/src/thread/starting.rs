@@ -13,12 +13,16 @@ use std::path::{Path, PathBuf};
 use codex_proto::{
     EffectId, EffectKind, HostErrorKind, Mono, Refused, Reply,
     effect::{ProjectInfo, ProjectQuery},
-    rollout,
+    rollout::{self, LineKind},
 };
 
-use super::{early::Early, recovering::Recovering, shared::Shared};
+use super::{
+    early::Early,
+    recovering::{Past, Recovering},
+    shared::Shared,
+};
 use crate::{
-    limits::{PROJECT_MS, RESUME_MS, ROLLOUT_BYTES_MAX},
+    limits::{FORK_BYTES_MAX, PROJECT_MS, RESUME_MS, ROLLOUT_BYTES_MAX},
     machine::{Cx, NEW, Part},
     models::{self, Model},
     rollout::{
@@ -46,16 +50,31 @@ enum Slot<T> {
     Waiting { effect: EffectId, so_far: T, until: Mono },
 }
 
+/// What a thread begins with.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    /// The past of another thread: its rollout, and how many of its prompts; `None` takes all.
+    Fork { path: PathBuf, prompts_kept: Option<u32> },
+    /// Nothing.
+    New,
+    /// Its own rollout.
+    Resume(PathBuf),
+}
+
 #[derive(Clone, Debug)]
 enum Resume {
     New,
-    Read { path: PathBuf, resumed: Box<Resumed> },
-    Reading { path: PathBuf, reader: Box<Reader>, until: Mono },
+    Read { path: PathBuf, resumed: Box<Resumed>, fork: Option<Fork> },
+    Reading { path: PathBuf, reader: Box<Reader>, until: Mono, fork: Option<Option<u32>> },
 }
+
+/// What a fork takes over: the lines that are kept.
+#[derive(Clone, Debug)]
+struct Fork(Vec<u8>);
 
 impl Starting {
     /// Asks for everything at once.
-    pub(super) fn start(resume: Option<PathBuf>, cx: &mut Cx<'_>) -> Self {
+    pub(super) fn start(source: Source, cx: &mut Cx<'_>) -> Self {
         let now = cx.now.mono;
         let query = ProjectQuery {
             cwd: cx.settings.cwd.clone(),
@@ -64,16 +83,19 @@ impl Starting {
         };
         let effect = cx.start(Part::Project, EffectKind::Project(Box::new(query)));
         cx.moved(MACHINE, NEW, "start", "Waiting");
-        let resume = match resume {
+        let (path, fork, bytes_max) = match source {
+            Source::New => (None, None, 0),
+            Source::Resume(path) => (Some(path), None, ROLLOUT_BYTES_MAX),
+            Source::Fork { path, prompts_kept } => (Some(path), Some(prompts_kept), FORK_BYTES_MAX),
+        };
+        let resume = match path {
             None => Resume::New,
             Some(path) => {
-                cx.start(
-                    Part::Resume,
-                    EffectKind::Read { path: path.clone(), bytes_max: ROLLOUT_BYTES_MAX },
-                );
+                cx.start(Part::Resume, EffectKind::Read { path: path.clone(), bytes_max });
                 cx.moved(MACHINE, NEW, "start", "Waiting");
                 let until = now.after_ms(RESUME_MS);
-                Resume::Reading { path, reader: Box::default(), until }
+                let reader = Box::new(Reader::new(cx.settings.interactive, fork.is_some()));
+                Resume::Reading { path, reader, until, fork }
             }
         };
         let until = now.after_ms(PROJECT_MS);
@@ -81,10 +103,12 @@ impl Starting {
         Self { project, resume, early: Early::default() }
     }
 
-    /// The rollout that is read, if one is.
+    /// The rollout that the thread will write, if it is read first.
     pub(super) fn rollout(&self) -> Option<&Path> {
         match &self.resume {
-            Resume::New => None,
+            Resume::New
+            | Resume::Read { fork: Some(_), .. }
+            | Resume::Reading { fork: Some(_), .. } => None,
             Resume::Read { path, .. } | Resume::Reading { path, .. } => Some(path),
         }
     }
@@ -119,7 +143,7 @@ impl Starting {
     }
 
     fn on_rollout(&mut self, reply: Reply, cx: &mut Cx<'_>) -> Result<(), Refused> {
-        let Resume::Reading { path, reader, .. } = &mut self.resume else { return Ok(()) };
+        let Resume::Reading { path, reader, fork, .. } = &mut self.resume else { return Ok(()) };
         let refused = |path: &PathBuf, why: String, cx: &mut Cx<'_>| {
             cx.moved(MACHINE, "Waiting", "failed", "(refused)");
             Refused::Rollout { path: path.clone(), why }
@@ -127,11 +151,17 @@ impl Starting {
         match reply {
             Reply::Bytes(bytes) => reader.push(&bytes),
             Reply::Closed => {
-                let resumed =
-                    std::mem::take(&mut **reader).finish().map_err(|why| refused(path, why, cx))?;
+                let reader = std::mem::take(&mut **reader);
+                let read = match fork {
+                    None => reader.finish().map(|resumed| (resumed, None)),
+                    Some(kept) => {
+                        reader.fork(*kept).map(|(resumed, lines)| (resumed, Some(Fork(lines))))
+                    }
+                };
+                let (resumed, fork) = read.map_err(|why| refused(path, why, cx))?;
                 cx.moved(MACHINE, "Waiting", "answered", "Filled");
                 let path = std::mem::take(path);
-                self.resume = Resume::Read { path, resumed: Box::new(resumed) };
+                self.resume = Resume::Read { path, resumed: Box::new(resumed), fork };
             }
             Reply::Failed(error) => {
                 let why = match error.kind {
@@ -209,18 +239,22 @@ impl Starting {
             Slot::Filled(info) => info,
             Slot::Waiting { so_far, .. } => so_far,
         };
-        let (mut shared, calls, resumed) = match resume {
+        let new_path = |thread| {
+            let host = &settings.host;
+            rollout::path(&host.codex_home, thread, cx.now.wall, host.utc_offset_minutes)
+        };
+        let (mut shared, calls, past) = match resume {
             Resume::New | Resume::Reading { .. } => {
-                let host = &settings.host;
-                let path = (!settings.ephemeral).then(|| {
-                    let offset = host.utc_offset_minutes;
-                    rollout::path(&host.codex_home, cx.thread, cx.now.wall, offset)
-                });
-                (Shared::new(model, base(), RolloutLog::new(path), cx), Vec::new(), false)
+                let path = (!settings.ephemeral).then(|| new_path(cx.thread));
+                let shared = Shared::new(model, base(), RolloutLog::new(path), cx);
+                (shared, Vec::new(), Past::default())
             }
-            Resume::Read { path, resumed } => {
-                let Resumed { thread, instructions, items, context, total, .. } = *resumed;
-                cx.thread = thread.unwrap_or(cx.thread);
+            Resume::Read { path, resumed, fork } => {
+                let Resumed { thread, instructions, items, context, total, told, .. } = *resumed;
+                let forked_from = fork.is_some().then_some(thread).flatten();
+                let own = if fork.is_some() { cx.thread } else { thread.unwrap_or(cx.thread) };
+                let written = if fork.is_some() { new_path(own) } else { path.clone() };
+                cx.thread = own;
                 if resumed.skipped_lines > 0 {
                     cx.warn(format!(
                         "{} unreadable lines of {} were skipped",
@@ -228,19 +262,29 @@ impl Starting {
                         path.display()
                     ));
                 }
-                let path = (!settings.ephemeral).then_some(path);
+                let written = (!settings.ephemeral).then_some(written);
                 let instructions = instructions.unwrap_or_else(base);
-                let mut shared = Shared::new(model, instructions, RolloutLog::new(path), cx);
+                let mut shared = Shared::new(model, instructions, RolloutLog::new(written), cx);
+                if let Some(Fork(lines)) = fork {
+                    let text = &shared.instructions;
+                    let git = project.git.as_ref();
+                    let meta =
+                        rollout::session_meta(settings, own, forked_from, cx.now.wall, text, git);
+                    shared.log.record(cx.now.wall, LineKind::SessionMeta, &meta);
+                    shared.log.take_over(&lines);
+                }
                 shared.has_meta = true;
                 shared.calls = items.iter().filter_map(call_id).collect();
                 shared.history = items;
                 shared.context = context;
                 shared.usage = total;
-                (shared, resumed.open_calls, true)
+                let restored = told.map(|told| told.restore(settings));
+                let past = Past { resumed: forked_from.is_none(), forked_from, restored };
+                (shared, resumed.open_calls, past)
             }
         };
         shared.project = project;
-        Recovering::start(shared, calls, early, resumed, cx)
+        Recovering::start(shared, calls, early, past, cx)
     }
 }
 

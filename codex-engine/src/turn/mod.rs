@@ -38,7 +38,7 @@ use crate::{
         stream::{Flow, ModelStream},
     },
     rollout::log::Ticket,
-    thread::{context, queue::Ready, shared::Shared},
+    thread::{context, queue::Ready, shared::Shared, warn_of_unknown},
     tool::{
         board::{Answered, ToolBoard},
         command::Signalled,
@@ -115,6 +115,9 @@ impl Turn {
         let id = cx.rng.turn_id(cx.now.wall);
         cx.emit(Event::TurnStarted { thread: cx.thread, turn: id });
         cx.moved(MACHINE, NEW, "prompt", State::Preparing.name());
+        if shared.adopt_model(cx) && !shared.model.known {
+            warn_of_unknown(&shared.model, cx);
+        }
         let mut turn = Self {
             id,
             started: cx.now.mono,
@@ -144,6 +147,7 @@ impl Turn {
             let meta = rollout::session_meta(
                 cx.settings,
                 cx.thread,
+                None,
                 wall,
                 &shared.instructions,
                 shared.git(),
@@ -352,8 +356,10 @@ impl Turn {
         }
         let schema = &self.output_schema;
         let (model, instructions) = (&shared.model, &shared.instructions);
+        let effort = shared.effort.as_deref();
         let (_, frame) = shared.frame.get_or_insert_with(|| {
-            let frame = prompt::frame(model, instructions, cx.thread, schema.as_ref(), cx.settings);
+            let asked = prompt::Asked { thread: cx.thread, effort, output_schema: schema.as_ref() };
+            let frame = prompt::frame(model, instructions, &asked, cx.settings);
             (schema.clone(), frame)
         });
         frame.body(shared.history.iter())

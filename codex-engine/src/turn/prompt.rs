@@ -10,19 +10,27 @@ use serde_json::{Value, json};
 
 use crate::{limits::CONNECT_MS, models::Model, tool::spec};
 
-/// Everything of a request but its input. Depends on nothing that changes within a thread, save
-/// the schema of the final message.
+/// What a frame depends on besides the model and the settings.
+pub(crate) struct Asked<'a> {
+    pub(crate) thread: ThreadId,
+    /// `None` takes the model's.
+    pub(crate) effort: Option<&'a str>,
+    /// Of the final message.
+    pub(crate) output_schema: Option<&'a Value>,
+}
+
+/// Everything of a request but its input. Depends on nothing that changes within a turn, save the
+/// schema of the final message.
 pub(crate) fn frame(
     model: &Model,
     instructions: &str,
-    thread: ThreadId,
-    output_schema: Option<&Value>,
+    asked: &Asked<'_>,
     settings: &Settings,
 ) -> Frame {
     let reasons = model.effort.is_some() || settings.supports_reasoning_summaries == Some(true);
     let reasoning = reasons.then(|| {
         let mut reasoning = serde_json::Map::new();
-        if let Some(effort) = settings.reasoning_effort.as_deref().or(model.effort) {
+        if let Some(effort) = asked.effort.or(model.effort) {
             reasoning.insert("effort".into(), json!(effort));
         }
         let summary = settings.reasoning_summary.as_deref().or(model.summary);
@@ -41,9 +49,9 @@ pub(crate) fn frame(
         parallel_tool_calls: model.parallel,
         reasoning,
         service_tier: settings.service_tier.clone(),
-        prompt_cache_key: thread.to_string(),
+        prompt_cache_key: asked.thread.to_string(),
         verbosity,
-        output_schema: output_schema.cloned(),
+        output_schema: asked.output_schema.cloned(),
         installation_id: settings.host.installation_id.clone(),
         store: is_azure(settings),
     }
@@ -137,7 +145,9 @@ mod tests {
 
     fn body(model: &str, settings: &Settings) -> Value {
         let thread = "01a201e6-d732-7201-96ed-0da22c2c800b".parse().unwrap();
-        let frame = frame(&Model::of(model), "be good", thread, None, settings);
+        let effort = settings.reasoning_effort.as_deref();
+        let asked = Asked { thread, effort, output_schema: None };
+        let frame = frame(&Model::of(model), "be good", &asked, settings);
         serde_json::from_slice(&frame.body([].iter())).unwrap()
     }
 
