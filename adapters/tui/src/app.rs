@@ -1,22 +1,32 @@
 //! The machine: one message in, effects out; and what it looks like.
 
-use codex_proto::{Event, Mono, Now, Op, op::Prompt};
+use codex_proto::{
+    Event, Mono, Now, Op,
+    event::{TurnOutcome, Usage},
+    item::ItemBody,
+    op::{Delivery, Prompt},
+};
 use ratatui::{
     buffer::Buffer,
     layout::{Position, Rect},
 };
 
 use crate::{
+    activity,
+    cell::Footer,
     command,
     desk::Desk,
     frame::Scene,
     input::{Said, Submission},
     key::{Key, KeyCode, Modifiers},
     msg::{Answer, Msg, ScreenEffect},
+    notify,
     popup::{self, Handled, Popup},
-    session::refusal,
-    setup::{Mode, Setup, Start},
-    text::{Break, Line, draw, wrap},
+    scroll::Scroll,
+    session::{refusal, text_of},
+    setup::{Mode, Price, Setup, Start},
+    status,
+    text::{Break, Line, clean_line, draw, fit, wrap},
     theme::Role,
 };
 
@@ -31,6 +41,27 @@ pub struct AppState {
     layers: Vec<Popup>,
     /// A key that does something when it is pressed once more before this instant.
     armed: Option<(Armed, Mono)>,
+    scroll: Scroll,
+    /// The title that the window has.
+    title: Option<String>,
+    /// Counts messages.
+    revision: u64,
+    parts: Option<Parts>,
+}
+
+/// The region around the composer, laid out for one size.
+#[derive(Clone, Debug)]
+struct Parts {
+    of: (u64, u16, u16),
+    /// What may still change.
+    live: Vec<Line>,
+    /// What goes on, and prompts that wait.
+    above: Vec<Line>,
+    /// Rows of the composer or the popup.
+    bottom: u16,
+    status: Option<Line>,
+    /// An empty row that sets the region off.
+    gap: u16,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +82,15 @@ impl AppState {
             Start::Fork(path) => desk.begin(Op::ForkThread { path, prompts_kept: None }),
         }
         desk.effect(ScreenEffect::ReadBranch);
-        let mut app = Self { desk, layers: Vec::new(), armed: None };
+        let mut app = Self {
+            desk,
+            layers: Vec::new(),
+            armed: None,
+            scroll: Scroll::default(),
+            title: None,
+            revision: 0,
+            parts: None,
+        };
         popup::at_start(&mut app.desk);
         let effects = app.settle();
         (app, effects)
@@ -71,12 +110,13 @@ impl AppState {
             Msg::Event(event) => self.on_event(&event),
             Msg::Focus(has_focus) => self.desk.has_focus = has_focus,
             Msg::Key(key) => self.on_key(key),
-            Msg::Mouse(mouse) => {
-                if let Some(mut layer) = self.layers.pop() {
+            Msg::Mouse(mouse) => match self.layers.pop() {
+                Some(mut layer) => {
                     let handled = layer.on_mouse(mouse, &mut self.desk);
                     self.put_back(layer, handled);
                 }
-            }
+                None => self.scroll.on_mouse(mouse, &self.desk),
+            },
             Msg::Paste(paste) => match self.layers.last_mut() {
                 Some(layer) => layer.on_paste(&paste, &mut self.desk),
                 None => {
@@ -85,7 +125,8 @@ impl AppState {
                     self.desk.effects().extend(effects);
                 }
             },
-            Msg::Resize { .. } | Msg::Tick => {}
+            Msg::Resize { width, .. } => self.desk.columns = width.max(1),
+            Msg::Tick => {}
         }
         self.settle()
     }
@@ -93,10 +134,7 @@ impl AppState {
     /// When to send [`Msg::Tick`], and why; `None` when nothing moves by itself.
     #[must_use]
     pub fn deadline(&self) -> Option<(Mono, &'static str)> {
-        let now = self.desk.now.mono;
-        let note = self.desk.note.as_ref().map(|(_, until)| (*until, "a note ends"));
-        let turn = self.desk.session.turn.map(|_| (now.after_ms(1_000), "elapsed time"));
-        note.into_iter().chain(turn).min()
+        activity::deadline(&self.desk)
     }
 
     /// The effects of a message, with what follows from its end.
@@ -111,6 +149,8 @@ impl AppState {
         if let Some(note) = self.desk.input.take_note() {
             self.desk.note(note);
         }
+        status::keep_title(&mut self.title, &mut self.desk);
+        self.revision += 1;
         let lines = self.desk.transcript.take_ready();
         if !lines.is_empty() {
             self.desk.effect(ScreenEffect::Print(lines));
@@ -130,8 +170,15 @@ impl AppState {
             layer.on_answer(answer, &mut self.desk);
         }
         self.desk.input.on_answer(answer);
-        if let Answer::NotSaved(why) = answer {
-            self.desk.note(format!("not saved: {why}"));
+        match answer {
+            Answer::Branch(branch) => self.desk.branch.clone_from(branch),
+            Answer::NotSaved(why) => self.desk.note(format!("not saved: {why}")),
+            Answer::StatusLine(Ok(line)) => self.desk.status_line = Some(line.clone()),
+            Answer::StatusLine(Err(why)) => {
+                self.desk.status_line = None;
+                self.desk.note(format!("the status script failed: {why}"));
+            }
+            _ => {}
         }
     }
 
@@ -140,9 +187,34 @@ impl AppState {
             return;
         }
         let now = self.desk.now.mono;
-        self.desk.session.on(now, event);
-        self.desk.transcript.on(event);
+        let cx = self.desk.context();
+        let desk = &mut self.desk;
+        desk.session.on(now, event);
+        desk.transcript.on(event, now, &desk.setup, &cx);
         match event {
+            Event::ItemStarted { item, .. } if desk.setup.mode == Mode::Plain => {
+                if let ItemBody::Command(command) = &item.body {
+                    let text = format!("running: {}", clean_line(&command.command));
+                    desk.transcript.tell(vec![Line::plain(text)], &cx);
+                }
+            }
+            Event::TurnEnded { outcome, usage, duration_ms, .. } => {
+                let footer = Footer {
+                    duration_ms: *duration_ms,
+                    usage: minus(usage, &desk.session.before_turn),
+                    context_left_percent: desk.session.context_left_percent(),
+                    price: price(desk),
+                    is_interrupted: matches!(outcome, TurnOutcome::Interrupted),
+                };
+                desk.transcript.end_turn(footer, &cx);
+                desk.effect(ScreenEffect::ReadBranch);
+                status::ask_script(desk);
+            }
+            Event::Configured { .. } | Event::UsageUpdated { .. } => status::ask_script(desk),
+            Event::ThreadReady(_) => {
+                status::ask_script(desk);
+                self.first_prompt();
+            }
             Event::PromptsReturned { prompts, .. } => {
                 for prompt in prompts.iter().rev() {
                     self.desk.input.put_back(&prompt.content);
@@ -162,6 +234,7 @@ impl AppState {
             self.put_back(layer, handled);
         }
         popup::for_event(event, &mut self.desk);
+        notify::on_event(event, &mut self.desk);
     }
 
     fn on_key(&mut self, key: Key) {
@@ -175,6 +248,12 @@ impl AppState {
                     return;
                 }
             }
+        }
+        if self.desk.setup.mode == Mode::FullScreen
+            && self.layers.is_empty()
+            && self.scroll.on_key(key, &self.desk) != Handled::Ignored
+        {
+            return;
         }
         let mut effects = Vec::new();
         let handled = if self.layers.is_empty() {
@@ -250,7 +329,17 @@ impl AppState {
         true
     }
 
+    /// Sends the prompt of the command line.
+    fn first_prompt(&mut self) {
+        let content = std::mem::take(&mut self.desk.setup.prompt);
+        if let (Some(thread), false) = (self.desk.thread(), content.is_empty()) {
+            let delivery = Delivery::Steer;
+            self.desk.prompt(Prompt { thread, content, delivery, output_schema: None });
+        }
+    }
+
     fn say(&mut self, submission: Submission) {
+        self.scroll.go_to_end();
         let thread = self.desk.thread();
         if self.desk.setup.history {
             let text = submission.history;
@@ -275,57 +364,151 @@ impl AppState {
         }
     }
 
-    fn live_rows(&self, columns: u16) -> Vec<Line> {
-        let lines = self.desk.transcript.live();
-        lines.iter().flat_map(|line| wrap(line, columns, Break::Anywhere)).collect()
+    /// Lays the region out. Nothing below depends on anything but the state and the size.
+    fn parts(&mut self, columns: u16, rows: u16) -> Parts {
+        let of = (self.revision, columns, rows);
+        if let Some(parts) = self.parts.take().filter(|parts| parts.of == of) {
+            return parts;
+        }
+        let desk = &mut self.desk;
+        let wanted = match self.layers.last_mut() {
+            Some(layer) => layer.height(columns, rows, desk),
+            None => desk.input.height(columns).saturating_add(desk.input.candidates_height()),
+        };
+        let bottom = wanted.min(rows);
+        let mut left = rows - bottom;
+        let mut take = |count: usize| {
+            let count = u16::try_from(count).unwrap_or(u16::MAX).min(left);
+            left -= count;
+            usize::from(count)
+        };
+        if desk.setup.mode == Mode::Plain {
+            return Parts { of, live: Vec::new(), above: Vec::new(), bottom, status: None, gap: 0 };
+        }
+        let status = (take(1) > 0).then(|| status::line(desk, columns));
+        let mut above: Vec<Line> = activity::line(desk).into_iter().collect();
+        above.extend(self.scroll.line(desk));
+        above.truncate(take(above.len()));
+        let queue = queue(desk, columns);
+        let room = take(queue.len().min(usize::from(rows) / 4));
+        above.extend(queue.into_iter().take(room));
+        let gap = u16::from(take(1) > 0);
+        if desk.setup.mode == Mode::FullScreen {
+            return Parts { of, live: Vec::new(), above, bottom, status, gap };
+        }
+        let cx = desk.context();
+        let live = desk.transcript.live(desk.session.turn.is_some(), desk.now.mono, &cx);
+        // Small, so that what is redrawn and what a resize may push out stays small.
+        let room = usize::from((rows / 2).max(LIVE_ROWS_MIN));
+        let mut rows: Vec<Line> = Vec::new();
+        for line in live.iter().rev() {
+            if rows.len() >= room {
+                break;
+            }
+            rows.extend(wrap(line, columns, Break::Anywhere).into_iter().rev());
+        }
+        rows.truncate(take(room.min(rows.len())));
+        rows.reverse();
+        Parts { of, live: rows, above, bottom, status, gap }
+    }
+}
+
+/// Rows of what may still change that are shown if there is room.
+const LIVE_ROWS_MIN: u16 = 6;
+
+/// Prompts on their way, one row each.
+fn queue(desk: &Desk, columns: u16) -> Vec<Line> {
+    let dim = desk.look.style(Role::Dim);
+    let sent = desk.session.sent.iter().map(|sent| {
+        let label = match sent.prompt.delivery {
+            Delivery::FollowUp => "then: ",
+            Delivery::Steer => "sent: ",
+        };
+        let text = clean_line(&text_of(&sent.prompt.content)).into_owned();
+        let room = usize::from(columns).saturating_sub(label.len());
+        Line::styled(label, dim).with(fit(&text, room), dim)
+    });
+    sent.collect()
+}
+
+/// What tokens of the model in use cost, where that is configured.
+pub(crate) fn price(desk: &Desk) -> Option<Price> {
+    let model = &desk.session.config.as_ref()?.model;
+    desk.setup.models.iter().find(|choice| choice.slug == *model)?.price.clone()
+}
+
+/// Tokens since an earlier count.
+fn minus(total: &Usage, before: &Usage) -> Usage {
+    Usage {
+        input_tokens: total.input_tokens.saturating_sub(before.input_tokens),
+        cached_input_tokens: total.cached_input_tokens.saturating_sub(before.cached_input_tokens),
+        output_tokens: total.output_tokens.saturating_sub(before.output_tokens),
+        reasoning_output_tokens: total
+            .reasoning_output_tokens
+            .saturating_sub(before.reasoning_output_tokens),
+        total_tokens: total.total_tokens.saturating_sub(before.total_tokens),
     }
 }
 
 impl Scene for AppState {
     fn height(&mut self, columns: u16, rows: u16) -> u16 {
-        let live = u16::try_from(self.live_rows(columns).len()).unwrap_or(u16::MAX);
-        let bottom = match self.layers.last_mut() {
-            Some(layer) => layer.height(columns, rows, &self.desk),
-            None => {
-                let input = self.desk.input.height(columns);
-                input.saturating_add(self.desk.input.candidates_height())
-            }
-        };
-        live.saturating_add(bottom).saturating_add(1).min(rows)
+        let parts = self.parts(columns, rows);
+        let count = parts.live.len() + parts.above.len() + usize::from(parts.status.is_some());
+        let count = u16::try_from(count).unwrap_or(u16::MAX);
+        let height = count.saturating_add(parts.bottom).saturating_add(parts.gap);
+        self.parts = Some(parts);
+        height.min(rows)
     }
 
     fn view(&mut self, area: Rect, buffer: &mut Buffer) -> Option<Position> {
-        let status = 1.min(area.height);
-        let left = area.height - status;
-        let bottom = match self.layers.last_mut() {
-            Some(layer) => layer.height(area.width, left, &self.desk),
-            None => {
-                let input = self.desk.input.height(area.width);
-                input.saturating_add(self.desk.input.candidates_height())
+        let area = area.intersection(buffer.area);
+        // What fits the height that was asked for is what was laid out for more rows.
+        let parts = match self.parts.take() {
+            Some(parts) if parts.of.0 == self.revision && parts.of.1 == area.width => {
+                let height = parts.live.len() + parts.above.len();
+                let height =
+                    height + usize::from(parts.status.is_some() as u16 + parts.gap + parts.bottom);
+                if height == usize::from(area.height) {
+                    parts
+                } else {
+                    self.parts(area.width, area.height)
+                }
             }
+            _ => self.parts(area.width, area.height),
         };
-        let bottom = bottom.min(left);
-        let live = left - bottom;
-        let rows = self.live_rows(area.width);
-        let hidden = rows.len().saturating_sub(usize::from(live));
-        for (y, row) in (area.y..area.y + live).zip(&rows[hidden..]) {
-            draw(row, Rect { y, height: 1, ..area }, buffer);
+        let mut bottom_up = area.bottom();
+        let mut rows_at = |count: u16| {
+            let count = count.min(bottom_up - area.y);
+            bottom_up -= count;
+            Rect { y: bottom_up, height: count, ..area }
+        };
+        if let Some(status) = &parts.status {
+            draw(status, rows_at(1), buffer);
         }
-        let desk = &mut self.desk;
-        let at = Rect { y: area.bottom() - status, height: status, ..area };
-        let waiting = desk.session.waiting.map_or("", |(phase, _)| phase.as_str());
-        let text = desk.note.as_ref().map_or(waiting, |(note, _)| note);
-        draw(&Line::styled(text, desk.look.style(Role::Dim)), at, buffer);
+        let bottom = rows_at(parts.bottom);
+        for line in parts.above.iter().rev() {
+            draw(line, rows_at(1), buffer);
+        }
+        rows_at(parts.gap);
+        if self.desk.setup.mode == Mode::FullScreen {
+            let window = rows_at(u16::MAX);
+            self.scroll.view(window, buffer, &self.desk);
+        } else {
+            for line in parts.live.iter().rev() {
+                draw(line, rows_at(1), buffer);
+            }
+        }
+        self.parts = Some(parts);
 
-        let at = Rect { y: area.y + live, height: bottom, ..area };
+        let desk = &mut self.desk;
         let look = desk.look;
         match self.layers.last_mut() {
-            Some(layer) => layer.view(at, buffer, desk, &look),
+            Some(layer) => layer.view(bottom, buffer, desk, &look),
             None => {
-                let candidates = desk.input.candidates_height().min(at.height.saturating_sub(1));
-                let above = Rect { height: candidates, ..at };
+                let count = desk.input.candidates_height().min(bottom.height.saturating_sub(1));
+                let above = Rect { height: count, ..bottom };
                 desk.input.view_candidates(above, buffer, &look);
-                let at = Rect { y: at.y + candidates, height: at.height - candidates, ..at };
+                let at = Rect { y: bottom.y + count, height: bottom.height - count, ..bottom };
                 desk.input.view(at, buffer, &look)
             }
         }

@@ -6,10 +6,11 @@ use codex_proto::{
 };
 
 use crate::{
+    cell::Context,
     input::Input,
     msg::ScreenEffect,
     popup::Popup,
-    session::{Sent, Session},
+    session::{Sent, Session, text_of},
     setup::Setup,
     text::Line,
     theme::{Look, Theme},
@@ -28,6 +29,12 @@ pub struct Desk {
     pub look: Look,
     /// The time of the message that is handled.
     pub now: Now,
+    /// Columns of the terminal.
+    pub columns: u16,
+    /// The branch of the working directory.
+    pub branch: Option<String>,
+    /// What the user's status script printed last.
+    pub status_line: Option<String>,
     /// Whether the terminal has the focus.
     pub has_focus: bool,
     /// What the engine told.
@@ -50,6 +57,9 @@ impl Desk {
         Self {
             look: Look::new(setup.theme.as_deref(), background, setup.terminal.colors),
             now: Now::default(),
+            columns: 80,
+            branch: None,
+            status_line: None,
             has_focus: true,
             session: Session::default(),
             transcript: Transcript::new(&setup),
@@ -93,13 +103,18 @@ impl Desk {
         self.session.starting = Some(self.op(op));
     }
 
-    /// Says something to the model, or keeps it until the thread is ready.
+    /// Says something to the model.
     pub fn prompt(&mut self, prompt: Prompt) {
         let has_content = prompt.content.iter().any(|part| match part {
             PromptPart::Image { .. } => true,
             PromptPart::Text(text) => !text.trim().is_empty(),
         });
         if has_content {
+            let images = prompt.content.iter().filter_map(|part| match part {
+                PromptPart::Image { path } => Some(path.clone()),
+                PromptPart::Text(_) => None,
+            });
+            self.transcript.expect_images(text_of(&prompt.content), images.collect());
             let op = self.op(Op::Prompt(Box::new(prompt.clone())));
             self.session.sent.push(Sent { op, prompt });
         }
@@ -117,7 +132,14 @@ impl Desk {
 
     /// Tells the user something that stays: an entry of the transcript.
     pub fn tell(&mut self, lines: Vec<Line>) {
-        self.transcript.tell(lines);
+        let cx = self.context();
+        self.transcript.tell(lines, &cx);
+    }
+
+    /// How entries of the transcript are shown now.
+    #[must_use]
+    pub fn context(&self) -> Context {
+        Context::new(&self.setup, self.look, self.columns)
     }
 
     /// Changes the colours.

@@ -17,6 +17,7 @@
 //! cells (one kind per file in [`cell`]); [`popup`] the layers above it; [`input`] what the user writes;
 //! [`text`] styled lines, and [`text::clean`] through which every foreign text passes.
 
+mod activity;
 pub mod app;
 pub mod cell;
 pub mod command;
@@ -27,9 +28,12 @@ pub mod input;
 pub mod key;
 pub mod markdown;
 pub mod msg;
+mod notify;
 pub mod popup;
+mod scroll;
 pub mod session;
 pub mod setup;
+mod status;
 pub mod text;
 pub mod theme;
 pub mod transcript;

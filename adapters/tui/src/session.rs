@@ -20,6 +20,8 @@ pub struct Session {
     pub turn: Option<RunningTurn>,
     /// What it waits for, and since when.
     pub waiting: Option<(WaitPhase, Mono)>,
+    /// The attempt that is waited for.
+    pub retry: Option<Retry>,
     /// Tokens of the whole thread.
     pub total: Usage,
     /// Tokens of the last response: what the context holds.
@@ -45,6 +47,19 @@ pub struct RunningTurn {
     pub since: Mono,
     /// Whether it was asked to stop.
     pub interrupted: bool,
+}
+
+/// A request that will be sent again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// 1 for the first repetition.
+    pub attempt: u32,
+    /// How many there may be.
+    pub attempts_max: u32,
+    /// When.
+    pub until: Mono,
+    /// Why.
+    pub cause: String,
 }
 
 /// A prompt on its way.
@@ -115,6 +130,7 @@ impl Session {
             Event::TurnEnded { usage, .. } => {
                 self.turn = None;
                 self.waiting = None;
+                self.retry = None;
                 self.total = *usage;
             }
             Event::TurnStarted { turn, .. } => {
@@ -126,7 +142,18 @@ impl Session {
                 self.last = *last;
                 self.window = context_window.or(self.window);
             }
+            Event::Retrying { attempt, attempts_max, delay_ms, cause, .. } => {
+                self.retry = Some(Retry {
+                    attempt: *attempt,
+                    attempts_max: *attempts_max,
+                    until: now.after_ms(*delay_ms),
+                    cause: cause.message.clone(),
+                });
+            }
             Event::Waiting { phase, .. } => {
+                if *phase != Some(WaitPhase::Retry) {
+                    self.retry = None;
+                }
                 self.waiting = match (*phase, self.waiting) {
                     (Some(phase), Some((same, since))) if phase == same => Some((phase, since)),
                     (Some(phase), _) => Some((phase, now)),
@@ -145,7 +172,6 @@ impl Session {
             | Event::PromptCacheReset { .. }
             | Event::Realtime(_)
             | Event::Restored { .. }
-            | Event::Retrying { .. }
             | Event::Warning { .. } => {}
         }
     }

@@ -2,8 +2,10 @@
 
 mod clean;
 mod line;
+mod number;
 mod wrap;
 
 pub use clean::{clean, clean_line, last_overprint};
 pub use line::{Line, Span, draw, width};
+pub use number::{age, bytes, duration, elapsed, grouped};
 pub use wrap::{Break, fit, wrap};

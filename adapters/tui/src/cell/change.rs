@@ -1,0 +1,89 @@
+//! A patch: which files, and what changes in them.
+
+use codex_proto::item::{FileChange, FileChangeItem, FileChangeKind, ItemStatus};
+
+use super::{Context, diff_lines, short_path};
+use crate::{
+    setup::Setup,
+    text::{Line, clean, grouped},
+    theme::Role,
+};
+
+/// Lines of one file's diff that are shown; the rest is counted.
+const DIFF_LINES_MAX: usize = 200;
+
+/// A patch and what became of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    item: FileChangeItem,
+    /// The names of its files as they are shown.
+    names: Vec<String>,
+}
+
+impl Change {
+    /// A patch.
+    #[must_use]
+    pub fn new(item: FileChangeItem, setup: &Setup) -> Self {
+        let name = |change: &FileChange| {
+            let name = short_path(&change.path, setup);
+            match &change.move_path {
+                Some(to) => format!("{name} \u{2192} {}", short_path(to, setup)),
+                None => name,
+            }
+        };
+        let names = item.changes.iter().map(name).collect();
+        Self { item, names }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.item.changes.iter().map(|change| change.diff.len()).sum()
+    }
+
+    pub(super) fn lines(&self, cx: &Context) -> Vec<Line> {
+        let look = &cx.paint.look;
+        let mut lines = Vec::new();
+        for (change, name) in self.item.changes.iter().zip(&self.names) {
+            let all = diff_lines(&change.diff, change.kind, look);
+            let count = |sign: char| {
+                all.iter()
+                    .filter(|line| line.spans.first().is_some_and(|s| s.text.starts_with(sign)))
+                    .count()
+            };
+            let (added, removed) = (count('+'), count('-'));
+            let verb = match (self.item.status, change.kind) {
+                (ItemStatus::Completed, FileChangeKind::Add) => "added",
+                (ItemStatus::Completed, FileChangeKind::Delete) => "deleted",
+                (ItemStatus::Completed, FileChangeKind::Update) => "edited",
+                (_, FileChangeKind::Add) => "add",
+                (_, FileChangeKind::Delete) => "delete",
+                (_, FileChangeKind::Update) => "edit",
+            };
+            lines.push(
+                Line::styled(format!("{verb} "), look.style(Role::Dim))
+                    .with(&**name, look.style(Role::Strong))
+                    .with(format!("  +{added}"), look.style(Role::Added))
+                    .with(format!(" \u{2212}{removed}"), look.style(Role::Removed)),
+            );
+            let hidden = all.len().saturating_sub(DIFF_LINES_MAX);
+            lines.extend(all.into_iter().take(DIFF_LINES_MAX));
+            if hidden > 0 {
+                let text =
+                    format!("\u{2026} {} more lines; /diff shows all", grouped(hidden as u64));
+                lines.push(Line::styled(text, look.style(Role::Dim)));
+            }
+        }
+        match self.item.status {
+            ItemStatus::Completed | ItemStatus::InProgress => {}
+            ItemStatus::Declined => {
+                lines.push(Line::styled("not applied: not allowed", look.style(Role::Warn)));
+            }
+            ItemStatus::Failed => {
+                let why = self.item.error.as_deref().unwrap_or("no reason was given");
+                let text = format!("not applied: {}", why.trim_end());
+                let text = clean(&text);
+                lines.extend(text.lines().map(|line| Line::styled(line, look.style(Role::Bad))));
+            }
+        }
+        lines
+    }
+}

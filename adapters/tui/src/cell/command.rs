@@ -1,0 +1,160 @@
+//! A command: what it is, the last it printed, how it ended.
+
+use std::path::{Path, PathBuf};
+
+use codex_proto::{
+    Mono,
+    item::{CommandItem, ItemStatus},
+};
+
+use super::Context;
+use crate::{
+    text::{Line, clean, duration, elapsed, grouped, last_overprint},
+    theme::Role,
+};
+
+/// Lines of a command's own text.
+const SCRIPT_LINES_MAX: usize = 12;
+/// Lines of output while it runs.
+const LIVE_LINES: usize = 5;
+/// First and last lines of output when it has ended.
+const HEAD_LINES: usize = 4;
+const TAIL_LINES: usize = 8;
+/// Bytes of output that are kept while it runs, beyond which the oldest are forgotten.
+const LIVE_BYTES_MAX: usize = 16 * 1024;
+/// Milliseconds from which a time is worth a line of its own.
+const WORTH_TELLING_MS: u64 = 1_000;
+
+/// A command and what became of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Command {
+    item: CommandItem,
+    since: Mono,
+    /// Where it runs, if that is not the working directory.
+    elsewhere: Option<PathBuf>,
+}
+
+impl Command {
+    /// A command that began now, or has ended.
+    #[must_use]
+    pub fn new(item: CommandItem, now: Mono, cwd: &Path) -> Self {
+        let elsewhere = (item.cwd != cwd).then(|| item.cwd.clone());
+        Self { item, since: now, elsewhere }
+    }
+
+    /// The same, having begun earlier.
+    #[must_use]
+    pub fn since(mut self, earlier: &Self) -> Self {
+        self.since = earlier.since;
+        self
+    }
+
+    /// The text of the command.
+    #[must_use]
+    pub fn script(&self) -> &str {
+        &self.item.command
+    }
+
+    /// All output there is.
+    #[must_use]
+    pub fn output(&self) -> &str {
+        &self.item.output
+    }
+
+    pub(super) fn push(&mut self, delta: &str) {
+        let output = &mut self.item.output;
+        output.push_str(delta);
+        if output.len() > 2 * LIVE_BYTES_MAX {
+            let from = output.len() - LIVE_BYTES_MAX;
+            let from = (from..output.len()).find(|at| output.is_char_boundary(*at));
+            output.drain(..from.unwrap_or(0));
+        }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.item.command.len() + self.item.output.len()
+    }
+
+    fn head(&self, cx: &Context) -> Vec<Line> {
+        let look = &cx.paint.look;
+        let mut lines = Vec::new();
+        let script = clean(self.item.command.trim_end());
+        let count = script.lines().count();
+        for (index, text) in script.lines().take(SCRIPT_LINES_MAX).enumerate() {
+            let mark = match (index, cx.plain) {
+                (0, true) => "command: ",
+                (0, false) => "$ ",
+                _ => "",
+            };
+            lines.push(
+                Line::styled(mark, look.style(Role::Accent)).with(text, look.style(Role::Strong)),
+            );
+        }
+        if count > SCRIPT_LINES_MAX {
+            lines.push(Line::styled(
+                format!("\u{2026} {} more lines", count - SCRIPT_LINES_MAX),
+                look.style(Role::Dim),
+            ));
+        }
+        if let Some(folder) = &self.elsewhere {
+            let text = format!("in {}", crate::text::clean_line(&folder.to_string_lossy()));
+            lines.push(Line::styled(text, look.style(Role::Dim)));
+        }
+        lines
+    }
+
+    pub(super) fn lines(&self, cx: &Context) -> Vec<Line> {
+        let look = &cx.paint.look;
+        let dim = look.style(Role::Dim);
+        let mut lines = self.head(cx);
+        let output = clean(&self.item.output);
+        let output: Vec<&str> = output.trim_end().lines().collect();
+        let hidden = output.len().saturating_sub(HEAD_LINES + TAIL_LINES);
+        // One hidden line would take as much room as the note about it.
+        let hidden = if hidden > 1 { hidden } else { 0 };
+        for (index, text) in output.iter().enumerate() {
+            if hidden > 0 && index == HEAD_LINES {
+                let text = format!("\u{2026} {} more lines", grouped(hidden as u64));
+                lines.push(Line::styled(text, dim));
+            }
+            if hidden == 0 || index < HEAD_LINES || index >= HEAD_LINES + hidden {
+                lines.push(Line::styled(*text, dim));
+            }
+        }
+        lines.extend(self.end(cx));
+        lines
+    }
+
+    /// How it ended; nothing when it went well and at once.
+    fn end(&self, cx: &Context) -> Option<Line> {
+        let ms = self.item.duration_ms;
+        let (text, role) = match (self.item.status, self.item.exit_code) {
+            (ItemStatus::Declined, _) => ("not run: not allowed".into(), Role::Warn),
+            (ItemStatus::Failed, Some(code)) => (format!("exit {code}"), Role::Bad),
+            (ItemStatus::Failed, None) => ("ended without an exit code".into(), Role::Bad),
+            (ItemStatus::Completed, Some(code)) if code != 0 => (format!("exit {code}"), Role::Bad),
+            (ItemStatus::Completed | ItemStatus::InProgress, _) => (String::new(), Role::Dim),
+        };
+        let mut line = Line::styled(&*text, cx.paint.look.style(role));
+        if ms >= WORTH_TELLING_MS || (cx.plain && text.is_empty()) {
+            let sign = if text.is_empty() { "" } else { " \u{b7} " };
+            line.push(format!("{sign}{}", duration(ms)), cx.paint.look.style(Role::Dim));
+        }
+        (!line.is_empty()).then_some(line)
+    }
+
+    pub(super) fn live(&self, cx: &Context, now: Mono) -> Vec<Line> {
+        let dim = cx.paint.look.style(Role::Dim);
+        let mut lines = self.head(cx);
+        // Progress bars write over themselves, which only the raw text tells.
+        let tail: Vec<&str> = self.item.output.trim_end().rsplit('\n').take(LIVE_LINES).collect();
+        for text in tail.into_iter().rev().filter(|text| !text.is_empty()) {
+            lines.push(Line::styled(clean(last_overprint(text)), dim));
+        }
+        let ms = now.ms_since(self.since);
+        if ms >= WORTH_TELLING_MS {
+            lines.push(Line::styled(format!("running {}", elapsed(ms)), dim));
+        }
+        lines
+    }
+}
