@@ -21,12 +21,15 @@ mod files;
 #[cfg(feature = "http")]
 mod in_process;
 mod model;
+#[cfg(feature = "realtime")]
+pub mod realtime;
 pub mod rehearsal;
 mod request;
 mod script;
 #[cfg(feature = "http")]
 mod server;
 mod template;
+mod voice;
 
 #[cfg(feature = "http")]
 pub use in_process::InProcess;
@@ -34,3 +37,4 @@ pub use model::{Chunk, End, ScriptedModel, ScriptedResponse};
 pub use script::{Script, ScriptError};
 #[cfg(feature = "http")]
 pub use server::{LoggedRequest, RequestLog, Server, ServerOptions};
+pub use voice::{Act, Heard, ScriptedVoice, What};

@@ -5,6 +5,7 @@
 
 mod node;
 mod read;
+pub(crate) mod voice;
 
 use std::{
     fmt,
@@ -23,6 +24,7 @@ pub struct Script {
     pub(crate) steps: Vec<Arc<Step>>,
     pub(crate) default: Option<Arc<Step>>,
     pub(crate) routes: Vec<Arc<Route>>,
+    pub(crate) voice: Option<Arc<voice::VoiceScript>>,
 }
 
 /// A script that cannot be used, and where.

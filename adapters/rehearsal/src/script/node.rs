@@ -156,6 +156,11 @@ impl<'a> Node<'a> {
         self.raw.parse().map_err(|_| self.error("expected a whole number"))
     }
 
+    /// Any JSON, in which nothing is filled in.
+    pub(super) fn raw_json(&self) -> Result<Value, ScriptError> {
+        self.read()
+    }
+
     /// Any JSON, with its templates checked.
     pub(super) fn json(&self) -> Result<Value, ScriptError> {
         let json: Value = self.read()?;

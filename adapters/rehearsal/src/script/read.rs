@@ -9,15 +9,16 @@ use super::{
     Action, Answer, Args, Chunks, Content, Deltas, Ending, Item, Route, Script, ScriptError, Step,
     Stream, Usage,
     node::{Fields, Node, Source},
+    voice,
 };
 use crate::condition::{Condition, OutputTest, Test};
 
 /// Longest wait that a script may ask for, in milliseconds: one day.
-const WAIT_MS_MAX: u64 = 24 * 60 * 60 * 1000;
+pub(super) const WAIT_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 /// How long a hanging connection is kept unless the script says otherwise, in milliseconds.
 const HANG_MS: u64 = 10 * 60 * 1000;
 /// Largest filler and largest number of repetitions.
-const FILLER_MAX: usize = 1 << 30;
+pub(super) const FILLER_MAX: usize = 1 << 30;
 
 type Read<T> = Result<T, ScriptError>;
 
@@ -30,6 +31,7 @@ pub(super) fn script(name: &str, text: &str) -> Read<Script> {
         steps: Vec::new(),
         default: None,
         routes: Vec::new(),
+        voice: None,
     };
     if root.is_list() {
         script.steps = steps(&root)?;
@@ -46,6 +48,7 @@ pub(super) fn script(name: &str, text: &str) -> Read<Script> {
             script.routes.push(Arc::new(route(&name, &node)?));
         }
     }
+    script.voice = fields.read("voice", voice::voice)?.map(Arc::new);
     fields.finish()?;
     Ok(script)
 }
