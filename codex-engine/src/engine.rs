@@ -100,16 +100,14 @@ impl Engine {
 
     fn on_op(&mut self, id: OpId, op: Op) {
         match op {
-            Op::RealtimeAudio { .. }
-            | Op::RealtimeMute { .. }
-            | Op::RealtimePrepare { .. }
-            | Op::RealtimeSpeech { .. }
-            | Op::RealtimeStart(_)
-            | Op::RealtimeStop { .. }
-            | Op::RealtimeText { .. }
-            | Op::ResizeCommand { .. }
-            | Op::RunCommand { .. }
-            | Op::StopCommands { .. } => {
+            Op::RealtimeAudio { thread, .. }
+            | Op::RealtimeMute { thread, .. }
+            | Op::RealtimePrepare { thread }
+            | Op::RealtimeSpeech { thread, .. }
+            | Op::RealtimeStop { thread }
+            | Op::RealtimeText { thread, .. } => self.voice(id, thread, op),
+            Op::RealtimeStart(ref start) => self.voice(id, start.thread, op),
+            Op::ResizeCommand { .. } | Op::RunCommand { .. } | Op::StopCommands { .. } => {
                 let why = format!("this version does not know {}", op.name());
                 self.refuse(id, Refused::Realtime { why, hint: None });
             }
@@ -146,6 +144,13 @@ impl Engine {
             }),
             Op::StopThread { thread } => self.with_thread(id, thread, Thread::stop),
         }
+    }
+
+    fn voice(&mut self, id: OpId, thread: ThreadId, op: Op) {
+        self.with_thread(id, thread, |thread, cx| {
+            thread.voice(id, op, cx);
+            thread.pump(cx)
+        });
     }
 
     fn start_thread(&mut self, id: OpId, source: Source) {
@@ -220,7 +225,11 @@ impl Engine {
             thread: *id,
             out: &mut self.out,
         };
+        let mark = cx.out.queue.len();
         let flow = act(thread, &mut cx);
+        if flow.is_continue() {
+            thread.hear(mark, &mut cx);
+        }
         // A resumed thread learns its id from its rollout.
         *id = cx.thread;
         let ControlFlow::Break(done) = flow else { return };

@@ -20,6 +20,7 @@ mod limits;
 mod machine;
 mod model;
 mod models;
+mod realtime;
 mod rng;
 mod rollout;
 mod thread;

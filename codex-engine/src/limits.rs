@@ -72,3 +72,80 @@ pub(crate) const WRITE_YIELD_MS: (u64, u64, u64) = (250, 250, 30_000);
 pub(crate) const POLL_MS_MIN: u64 = 5_000;
 /// Default `timeout_ms` of `shell` and `shell_command`.
 pub(crate) const SHELL_TIMEOUT_MS: u64 = 10_000;
+
+/// Creating a call of voice: the peer's offer, the request, and its repetitions.
+pub(crate) const CALL_MS: u64 = 60_000;
+/// Opening the socket of a conversation by voice, with all repetitions.
+pub(crate) const JOIN_MS: u64 = 30_000;
+/// One attempt at that socket.
+pub(crate) const JOIN_ATTEMPT_MS: u64 = 10_000;
+/// After a call was created, how long its socket may be unknown to the service.
+pub(crate) const CALL_UNKNOWN_MS: u64 = 5_000;
+/// Longest delay between two attempts at that socket.
+pub(crate) const JOIN_DELAY_MS_MAX: u64 = 3_200;
+/// A wait that the service may demand before a call is created anew, in milliseconds.
+pub(crate) const CALL_WAIT_MS_MAX: u64 = 5_000;
+/// Media of our own peer, after the answer.
+pub(crate) const MEDIA_UP_MS: u64 = 20_000;
+/// How long our own peer may hear nothing before the conversation ends.
+pub(crate) const MEDIA_LOST_MS: u64 = 30_000;
+/// No packet for this long counts as nothing heard.
+pub(crate) const MEDIA_SILENCE_MS: u64 = 3_000;
+/// The closing handshake of a socket of voice.
+pub(crate) const CLOSE_MS: u64 = 1_000;
+/// Sockets that may be closing at once, per thread; the oldest is cut.
+pub(crate) const CLOSINGS_MAX: usize = 4;
+/// What was made ready for a conversation is kept this long.
+pub(crate) const PREPARED_MS: u64 = 600_000;
+/// An unused connection is kept this long.
+pub(crate) const PRECONNECT_KEEP_MS: u64 = 60_000;
+/// Microphone audio that is kept until media is up.
+pub(crate) const PREROLL_MS: u64 = 5_000;
+/// Microphone audio that waits to be sent over a socket, at most.
+pub(crate) const AUDIO_QUEUE_MS: u64 = 5_000;
+/// Speaker audio that waits to be played, at most.
+pub(crate) const PLAYBACK_MS_MAX: u64 = 600_000;
+/// Between two reports of lost audio, at least.
+pub(crate) const DROPPED_EVERY_MS: u64 = 1_000;
+/// Messages that an adapter holds at most.
+pub(crate) const SEND_WINDOW: usize = 32;
+/// Typed messages that wait for the service, at most.
+pub(crate) const TEXTS_QUEUED_MAX: usize = 64;
+/// Messages of the agent that wait for the service, at most.
+pub(crate) const AGENT_QUEUED_MAX: usize = 256;
+/// Bytes of messages that wait for the service, at most.
+pub(crate) const MESSAGES_BYTES_MAX: usize = 1 << 20;
+/// One typed message, in bytes.
+pub(crate) const TEXT_BYTES_MAX: usize = 64 << 10;
+/// A message from the service, in bytes.
+pub(crate) const SERVER_MESSAGE_BYTES_MAX: usize = 16 << 20;
+/// A `response.create` that nothing answers is forgotten.
+pub(crate) const RESPONSE_CREATE_MS: u64 = 10_000;
+/// Streamed text goes out this seldom, per item.
+pub(crate) const STREAM_EVERY_MS: u64 = 200;
+/// What the voice model gets of one message of the agent, in bytes.
+pub(crate) const SPOKEN_BYTES_MAX: usize = 4_000;
+/// What of it is streamed, in bytes; the rest is kept for the end.
+pub(crate) const SPOKEN_HEAD_BYTES: usize = 1_988;
+/// Transcript entries that are remembered.
+pub(crate) const TRANSCRIPT_ENTRIES_MAX: usize = 256;
+/// One transcript entry, in bytes.
+pub(crate) const TRANSCRIPT_BYTES_MAX: usize = 64 << 10;
+/// Transcript that goes to the agent with a task, in bytes; the newest is kept.
+pub(crate) const TRANSCRIPT_DELTA_BYTES: usize = 8 << 10;
+/// A task for the agent, in bytes.
+pub(crate) const DELEGATION_BYTES_MAX: usize = 64 << 10;
+/// Delegations, items and events whose ids are remembered.
+pub(crate) const IDS_REMEMBERED_MAX: usize = 512;
+/// Errors of the service that are told one by one, per conversation.
+pub(crate) const SERVER_ERRORS_TOLD_MAX: u32 = 20;
+/// Items of an earlier conversation.
+pub(crate) const INITIAL_ITEMS_MAX: usize = 128;
+/// Estimated tokens of those items, of each and of all, and of instructions for the agent.
+pub(crate) const INITIAL_TOKENS_MAX: usize = 8_192;
+/// Looking at what the user has been working on; voice goes on without it.
+pub(crate) const SURVEY_MS: u64 = 20_000;
+/// Threads, levels and entries of a folder that are looked at.
+pub(crate) const SURVEY_THREADS: u32 = 40;
+pub(crate) const SURVEY_DEPTH: u32 = 2;
+pub(crate) const SURVEY_ENTRIES: u32 = 20;

@@ -31,10 +31,29 @@ pub(crate) enum Part {
     Resume,
     /// The shell snapshot.
     Snapshot,
+    /// A leg of a conversation by voice, and its effect.
+    Realtime(Leg, EffectId),
     /// A tool run: its number and the index of the file it reads, if it reads.
     Tool { run: u32, file: u16 },
     /// A file whose state is checked after a crash.
     Recovery { file: u16 },
+}
+
+/// What of a conversation by voice an effect is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leg {
+    /// Microphone and speaker without a peer.
+    Audio,
+    /// The request that creates a call.
+    Call,
+    /// Our peer.
+    Peer,
+    /// A connection for later.
+    Preconnect,
+    /// The socket.
+    Socket,
+    /// What the user has been working on.
+    Survey,
 }
 
 /// Where the replies of an effect go.
@@ -152,6 +171,13 @@ impl Cx<'_> {
     pub(crate) fn start(&mut self, part: Part, kind: EffectKind) -> EffectId {
         let id = self.out.push_effect(kind);
         self.out.inflight.insert(id, Owner::Thread(self.slot, part));
+        id
+    }
+
+    /// Starts an effect of a conversation by voice.
+    pub(crate) fn start_leg(&mut self, leg: Leg, kind: EffectKind) -> EffectId {
+        let id = self.out.push_effect(kind);
+        self.out.inflight.insert(id, Owner::Thread(self.slot, Part::Realtime(leg, id)));
         id
     }
 

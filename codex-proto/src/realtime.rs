@@ -233,9 +233,9 @@ pub struct ChannelPrefixes {
 
 /// Something that happened in a conversation.
 ///
-/// Order per attempt: `Started Answer? (anything else)* Error? Closed`; `Error` alone, without
-/// `Started` and `Closed`, when it could not be started. Nothing of an attempt follows the first
-/// event of a later one.
+/// Order per attempt: `Started Answer? (anything else)* Error? Closed`; `Error` alone when it could
+/// not be started, and `Closed` alone when it was stopped before. Nothing of an attempt follows the
+/// first event of a later one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RealtimeEvent {
     /// Whose.

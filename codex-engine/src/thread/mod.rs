@@ -27,7 +27,7 @@ use std::{
 };
 
 use codex_proto::{
-    ApprovalId, CommandId, Event, Mono, OpId, Refused, Reply, Settings,
+    ApprovalId, CommandId, Event, Mono, Op, OpId, Refused, Reply, Settings,
     approval::ApprovalAnswer,
     event::{ThreadConfig, ThreadReady, TurnOutcome},
     op::{Configure, Prompt},
@@ -43,6 +43,7 @@ use crate::{
     limits::LOG_END_MS,
     machine::{Cx, NEW, Part},
     models::{self, Model},
+    realtime::Realtime,
     turn::Turn,
 };
 
@@ -56,6 +57,7 @@ pub(crate) struct Thread {
     /// What it runs with: the engine's, until it is configured.
     settings: Arc<Settings>,
     state: State,
+    voice: Realtime,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -106,7 +108,12 @@ impl Thread {
     ) -> Self {
         cx.moved(MACHINE, NEW, "start", "Starting");
         let starting = Starting::start(source, cx);
-        Self { op, settings, state: State::Starting(Box::new(starting)) }
+        Self {
+            op,
+            settings,
+            state: State::Starting(Box::new(starting)),
+            voice: Realtime::default(),
+        }
     }
 
     /// What it runs with.
@@ -182,6 +189,26 @@ impl Thread {
         }
     }
 
+    /// Carries out an op of voice.
+    pub(crate) fn voice(&mut self, op: OpId, asked: Op, cx: &mut Cx<'_>) {
+        let reason = match &mut self.state {
+            State::Idle(shared) | State::Turn(shared, _) => {
+                return self.voice.op(op, asked, shared, cx);
+            }
+            State::Starting(_) | State::Recovering(_) => {
+                let why = "the thread is not ready yet".to_owned();
+                Refused::Realtime { why, hint: None }
+            }
+            State::Moved | State::Stopping { .. } => Refused::Stopping,
+        };
+        cx.emit(Event::Refused { op, reason });
+    }
+
+    /// Voice hears what left since `mark`.
+    pub(crate) fn hear(&mut self, mark: usize, cx: &mut Cx<'_>) {
+        self.voice.hear(mark, cx);
+    }
+
     /// Ends the running turn.
     pub(crate) fn interrupt(&mut self, cx: &mut Cx<'_>) {
         match &mut self.state {
@@ -217,6 +244,7 @@ impl Thread {
         if let Some(turn) = &mut turn {
             turn.interrupt(&mut shared, cx);
         }
+        self.voice.stop(cx);
         shared.commands.kill_all(cx);
         shared.log.flush_unsaved(cx);
         cx.moved(MACHINE, from, "stop", "Stopping");
@@ -231,6 +259,15 @@ impl Thread {
         cx: &mut Cx<'_>,
     ) -> ControlFlow<Done> {
         match &mut self.state {
+            State::Idle(shared) | State::Turn(shared, _) | State::Stopping { shared, .. }
+                if let Part::Realtime(leg, effect) = part =>
+            {
+                self.voice.on_reply(leg, effect, reply, shared, cx);
+                // Sound and speech come often, and seldom mean anything to the turn.
+                if shared.queue.is_empty() && !matches!(self.state, State::Stopping { .. }) {
+                    return ControlFlow::Continue(());
+                }
+            }
             State::Starting(starting) => {
                 if let Err(refused) = starting.on_reply(part, reply, cx) {
                     return self.refuse(refused, cx);
@@ -265,13 +302,18 @@ impl Thread {
             }
             State::Recovering(recovering) => recovering.on_wake(cx),
             State::Moved => {}
-            State::Idle(shared) => wake_shared(shared, cx),
+            State::Idle(shared) => {
+                wake_shared(shared, cx);
+                self.voice.on_wake(shared, cx);
+            }
             State::Turn(shared, turn) => {
                 wake_shared(shared, cx);
+                self.voice.on_wake(shared, cx);
                 turn.on_wake(shared, cx);
             }
             State::Stopping { shared, turn, until } => {
                 wake_shared(shared, cx);
+                self.voice.on_wake(shared, cx);
                 if let Some(turn) = turn {
                     turn.on_wake(shared, cx);
                 }
@@ -362,7 +404,8 @@ impl Thread {
                         cx.emit(Event::PromptsReturned { thread: cx.thread, prompts });
                     }
                     shared.log.flush(cx);
-                    if shared.commands.any_running() || shared.log.is_writing() {
+                    let voice = self.voice.is_closed();
+                    if shared.commands.any_running() || shared.log.is_writing() || !voice {
                         return ControlFlow::Continue(());
                     }
                     cx.moved(MACHINE, "Stopping", "all ended", "(stopped)");
@@ -435,13 +478,14 @@ impl Thread {
             State::Starting(starting) => starting.deadline(),
             State::Recovering(recovering) => Some(recovering.deadline()),
             State::Moved => None,
-            State::Idle(shared) => shared.deadline(),
+            State::Idle(shared) => earliest([shared.deadline(), self.voice.deadline()]),
             State::Turn(shared, turn) => {
-                [shared.deadline(), turn.deadline()].into_iter().flatten().min()
+                earliest([shared.deadline(), turn.deadline(), self.voice.deadline()])
             }
             State::Stopping { shared, turn, until } => {
                 let turn = turn.as_ref().and_then(|turn| turn.deadline());
-                [shared.deadline(), turn, Some((*until, "stop thread"))].into_iter().flatten().min()
+                let stop = Some((*until, "stop thread"));
+                earliest([shared.deadline(), turn, self.voice.deadline(), stop])
             }
         }
     }
@@ -455,6 +499,12 @@ pub(crate) fn warn_of_unknown(model: &Model, cx: &mut Cx<'_>) {
         model.slug,
         known.join(", ")
     ));
+}
+
+fn earliest<const N: usize>(
+    deadlines: [Option<(Mono, &'static str)>; N],
+) -> Option<(Mono, &'static str)> {
+    deadlines.into_iter().flatten().min()
 }
 
 fn on_shared(
@@ -474,7 +524,12 @@ fn on_shared(
         }
         (Part::Tool { run, file }, Some(turn)) => turn.on_tool(run, file, reply, shared, cx),
         (
-            Part::Model | Part::Project | Part::Recovery { .. } | Part::Resume | Part::Tool { .. },
+            Part::Model
+            | Part::Project
+            | Part::Realtime(..)
+            | Part::Recovery { .. }
+            | Part::Resume
+            | Part::Tool { .. },
             _,
         ) => {}
     }

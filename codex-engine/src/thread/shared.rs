@@ -52,6 +52,8 @@ pub(crate) struct Shared {
     /// The request around `history`, as sent last, and the schema that it was rendered with.
     pub(crate) frame: Option<(Option<Value>, Frame)>,
     pub(crate) queue: PromptQueue,
+    /// What the agent is to be told about voice.
+    pub(crate) voice_note: VoiceNote,
     pub(crate) commands: Commands,
     pub(crate) snapshot: Snapshot,
     pub(crate) usage: Usage,
@@ -63,6 +65,32 @@ pub(crate) struct Shared {
     pub(crate) plan: Option<(u32, PlanItem)>,
     /// Bytes of tool output that the model sees per call.
     pub(crate) output_bytes: usize,
+}
+
+/// What the agent is told about voice, with its next turn: that it began, or that it has ended.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct VoiceNote {
+    /// Whether it was told of a beginning, and of no end.
+    told: bool,
+    next: Option<(bool, String)>,
+}
+
+impl VoiceNote {
+    pub(crate) fn started(&mut self, text: String) {
+        self.next = Some((true, text));
+    }
+
+    /// The end of what the agent never knew of is not told.
+    pub(crate) fn ended(&mut self, text: String) {
+        self.next = self.told.then_some((false, text));
+    }
+
+    /// What is to be told now.
+    pub(crate) fn take(&mut self) -> Option<String> {
+        let (told, text) = self.next.take()?;
+        self.told = told;
+        Some(text)
+    }
 }
 
 /// The shell snapshot: taken once, sourced by every command.
@@ -105,6 +133,7 @@ impl Shared {
             context: None,
             frame: None,
             queue: PromptQueue::default(),
+            voice_note: VoiceNote::default(),
             commands: Commands::default(),
             snapshot: if has_snapshot { Snapshot::Unstarted } else { Snapshot::Off },
             usage: Usage::default(),

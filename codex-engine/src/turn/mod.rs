@@ -22,7 +22,7 @@ use codex_proto::{
     ApprovalId, CommandId, Event, Mono, Refused, Reply, TurnError, TurnId, Wall,
     approval::ApprovalAnswer,
     event::{TurnOutcome, WaitPhase},
-    item::{ItemBody, ResponseItem, ResponseKind, TurnItem},
+    item::{ItemBody, ResponseItem, ResponseKind, Role, TurnItem},
     rollout::{self, LineKind},
     wire::responses::event::Completed,
 };
@@ -170,6 +170,9 @@ impl Turn {
         };
         for item in items {
             shared.record(item, cx);
+        }
+        if let Some(note) = shared.voice_note.take() {
+            shared.record(ResponseItem::message(Role::Developer, &[note]), cx);
         }
         now.turn = Some(self.id);
         shared.log.record(wall, LineKind::TurnContext, &now.payload());
@@ -666,7 +669,7 @@ fn is_call(name: &str) -> bool {
 }
 
 /// 200 ms, 400 ms, 800 ms … with ±10 % from the engine's seed.
-fn backoff_ms(failed: u32, cx: &mut Cx<'_>) -> u64 {
+pub(crate) fn backoff_ms(failed: u32, cx: &mut Cx<'_>) -> u64 {
     let base = RETRY_BASE_MS.saturating_mul(1 << failed.min(20)).min(RETRY_DELAY_MS_MAX);
     let tenth = base / 10;
     base - tenth + cx.rng.below(2 * tenth + 1)
