@@ -21,7 +21,7 @@ use crate::{
     key::{Key, KeyCode, Modifiers},
     msg::{Answer, Msg, ScreenEffect},
     notify,
-    popup::{self, Handled, Popup},
+    popup::{self, Handled, Help, Popup},
     scroll::Scroll,
     session::{refusal, text_of},
     setup::{Mode, Price, Setup, Start},
@@ -75,7 +75,7 @@ impl AppState {
     #[must_use]
     pub fn new(setup: Setup) -> (Self, Vec<ScreenEffect>) {
         let mut desk = Desk::new(setup);
-        desk.input.set_commands(command::candidates());
+        desk.input.set_commands(command::candidates(&desk.setup));
         match desk.setup.start.clone() {
             Start::New | Start::Pick { .. } => desk.begin(Op::StartThread),
             Start::Resume(path) => desk.begin(Op::ResumeThread { path }),
@@ -134,7 +134,8 @@ impl AppState {
     /// When to send [`Msg::Tick`], and why; `None` when nothing moves by itself.
     #[must_use]
     pub fn deadline(&self) -> Option<(Mono, &'static str)> {
-        activity::deadline(&self.desk)
+        let layers = self.layers.iter().filter_map(|layer| layer.deadline(&self.desk));
+        activity::deadline(&self.desk).into_iter().chain(layers).min()
     }
 
     /// The effects of a message, with what follows from its end.
@@ -144,7 +145,7 @@ impl AppState {
                 let lines = layer.lines(&self.desk);
                 self.desk.tell(lines);
             }
-            self.layers.push(layer);
+            popup::push(&mut self.layers, layer);
         }
         if let Some(note) = self.desk.input.take_note() {
             self.desk.note(note);
@@ -255,12 +256,13 @@ impl AppState {
         {
             return;
         }
+        let is_help = key.is(&Key::char('?')) && self.desk.input.is_empty();
+        if is_help && self.layers.is_empty() {
+            Help::open(&mut self.desk, "");
+            return;
+        }
         let mut effects = Vec::new();
-        let handled = if self.layers.is_empty() {
-            self.desk.input.on_key(key, &mut effects)
-        } else {
-            Handled::Ignored
-        };
+        let handled = self.desk.input.on_key(key, &mut effects);
         self.desk.effects().extend(effects);
         if handled != Handled::Ignored {
             if let Some(submission) = self.desk.input.take_submission() {
@@ -371,11 +373,8 @@ impl AppState {
             return parts;
         }
         let desk = &mut self.desk;
-        let wanted = match self.layers.last_mut() {
-            Some(layer) => layer.height(columns, rows, desk),
-            None => desk.input.height(columns).saturating_add(desk.input.candidates_height()),
-        };
-        let bottom = wanted.min(rows);
+        let (layer, input) = bottom_rows(&mut self.layers, desk, columns, rows);
+        let bottom = layer + input;
         let mut left = rows - bottom;
         let mut take = |count: usize| {
             let count = u16::try_from(count).unwrap_or(u16::MAX).min(left);
@@ -411,6 +410,23 @@ impl AppState {
         rows.reverse();
         Parts { of, live: rows, above, bottom, status, gap }
     }
+}
+
+/// Rows of the top layer, and of what the user writes below it, together at most `rows`.
+fn bottom_rows(layers: &mut [Popup], desk: &mut Desk, columns: u16, rows: u16) -> (u16, u16) {
+    let top = layers.last_mut();
+    let is_shown = top.as_ref().is_none_or(|top| top.shows_input() && !desk.input.is_empty());
+    let input = if is_shown {
+        desk.input.height(columns).saturating_add(desk.input.candidates_height())
+    } else {
+        0
+    };
+    let Some(top) = top else { return (0, input.min(rows)) };
+    // What is written gives way to the layer, but for one row.
+    let layer = top.height(columns, rows, desk);
+    let least = u16::from(is_shown && rows > 3);
+    let input = input.min(rows.saturating_sub(layer).max(least));
+    (layer.min(rows - input), input)
 }
 
 /// Rows of what may still change that are shown if there is room.
@@ -501,16 +517,14 @@ impl Scene for AppState {
         self.parts = Some(parts);
 
         let desk = &mut self.desk;
+        let (layer, input) = bottom_rows(&mut self.layers, desk, bottom.width, bottom.height);
         let look = desk.look;
-        match self.layers.last_mut() {
-            Some(layer) => layer.view(bottom, buffer, desk, &look),
-            None => {
-                let count = desk.input.candidates_height().min(bottom.height.saturating_sub(1));
-                let above = Rect { height: count, ..bottom };
-                desk.input.view_candidates(above, buffer, &look);
-                let at = Rect { y: bottom.y + count, height: bottom.height - count, ..bottom };
-                desk.input.view(at, buffer, &look)
-            }
-        }
+        let at = Rect { y: bottom.y + layer, height: input, ..bottom };
+        let count = desk.input.candidates_height().min(at.height.saturating_sub(1));
+        desk.input.view_candidates(Rect { height: count, ..at }, buffer, &look);
+        let at = Rect { y: at.y + count, height: at.height - count, ..at };
+        let caret = desk.input.view(at, buffer, &look);
+        let at = Rect { height: layer, ..bottom };
+        self.layers.last_mut().and_then(|layer| layer.view(at, buffer, desk, &look)).or(caret)
     }
 }

@@ -1,15 +1,19 @@
 //! Everything below the layers: what popups and commands read and act on.
 
+use std::collections::BTreeSet;
+
 use codex_proto::{
-    Now, Op, OpId, ThreadId,
+    ApprovalId, Mono, Now, Op, OpId, ThreadId,
     op::{Prompt, PromptPart},
 };
 
 use crate::{
     cell::Context,
     input::Input,
+    key::Key,
     msg::ScreenEffect,
-    popup::Popup,
+    popup::{Bindings, Popup},
+    recall::Recall,
     session::{Sent, Session, text_of},
     setup::Setup,
     text::Line,
@@ -46,7 +50,15 @@ pub struct Desk {
     /// Popups to open after the current message, the last one on top.
     pub opening: Vec<Popup>,
     /// A note in the status line, and since when it is there.
-    pub note: Option<(String, codex_proto::Mono)>,
+    pub note: Option<(String, Mono)>,
+    /// Questions that were answered here and are not yet reported as ended.
+    pub answered: BTreeSet<ApprovalId>,
+    /// When the engine last told which commands run.
+    pub commands_told: Mono,
+    /// Keys of popups.
+    pub bindings: Bindings,
+    /// What was said, to come back to.
+    pub recall: Recall,
     last_op: u64,
     effects: Vec<ScreenEffect>,
 }
@@ -66,6 +78,10 @@ impl Desk {
             input: Input::new(&setup),
             opening: Vec::new(),
             note: None,
+            answered: BTreeSet::new(),
+            commands_told: Mono::default(),
+            bindings: Bindings::new(&setup.keymap),
+            recall: Recall::default(),
             last_op: 0,
             effects: Vec::new(),
             setup,
@@ -117,6 +133,13 @@ impl Desk {
             self.transcript.expect_images(text_of(&prompt.content), images.collect());
             let op = self.op(Op::Prompt(Box::new(prompt.clone())));
             self.session.sent.push(Sent { op, prompt });
+        }
+    }
+
+    /// Writes at the caret, as if it were typed: a completion may begin.
+    pub fn write(&mut self, text: &str) {
+        for char in text.chars() {
+            self.input.on_key(Key::char(char), &mut self.effects);
         }
     }
 

@@ -6,7 +6,9 @@ pub(super) const QUIT: Command = Command {
     name: "quit",
     aliases: &["exit", "q"],
     about: "leave",
-    arguments: "",
-    in_turn: true,
-    run: |desk, _| desk.quit(),
+    run: |desk, _| {
+        desk.quit();
+        Ok(())
+    },
+    ..Command::BASE
 };

@@ -5,7 +5,10 @@
 
 use std::ops::Range;
 
-use super::{rank::rank, text::Text};
+use super::{
+    rank::{meant, rank},
+    text::Text,
+};
 
 /// Candidates that are kept.
 const CANDIDATES_MAX: usize = 50;
@@ -30,6 +33,8 @@ pub struct Candidate {
     pub about: String,
     /// Whether something has to follow the name.
     pub takes_arguments: bool,
+    /// Whether it is known and not offered, e.g. a second name of a command.
+    pub is_hidden: bool,
 }
 
 /// A completion that is going on.
@@ -82,7 +87,7 @@ impl Completer {
     #[must_use]
     pub fn nearest_command(&self, name: &str) -> Option<&str> {
         let names = self.commands.iter().map(|command| command.name.as_str());
-        rank(names, name, false, 1).first().copied()
+        meant(names.clone(), name).or_else(|| rank(names, name, false, 1).first().copied())
     }
 
     /// The completion that goes on, when it has candidates or waits for some.
@@ -133,7 +138,8 @@ impl Completer {
     }
 
     fn ranked(&self, all: &[Candidate], query: &str) -> Vec<Candidate> {
-        rank(all, query, false, CANDIDATES_MAX).into_iter().cloned().collect()
+        let offered = all.iter().filter(|candidate| !candidate.is_hidden);
+        rank(offered, query, false, CANDIDATES_MAX).into_iter().cloned().collect()
     }
 
     /// Files that were found for a query; an answer to an older query is dropped.

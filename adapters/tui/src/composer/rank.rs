@@ -34,6 +34,48 @@ pub fn rank<'a, T: ?Sized + AsRef<str>>(
     found.into_iter().map(|(_, name)| name).collect()
 }
 
+/// Letters that may differ between a name and the one that was meant.
+const TYPOS_MAX: usize = 2;
+
+/// The name that was meant, when it was written with a slip or was not written to its end.
+#[must_use]
+pub fn meant<'a>(names: impl IntoIterator<Item = &'a str>, written: &str) -> Option<&'a str> {
+    let written = written.to_ascii_lowercase();
+    let begins = |name: &str| written.len() >= 2 && name.starts_with(&written);
+    let slips = |name: &str| if begins(name) { 0 } else { typos(&written, name) };
+    let found = names.into_iter().map(|name| (slips(name), name.len(), name));
+    // A word of two letters is not another one that differs in both.
+    let found = found.filter(|(slips, len, _)| *slips <= TYPOS_MAX && slips < len);
+    found.min().map(|(_, _, name)| name)
+}
+
+/// How many letters must be put in, left out, replaced or swapped with the next to make one word of
+/// the other.
+fn typos(one: &str, two: &str) -> usize {
+    let (one, two): (Vec<char>, Vec<char>) = (one.chars().collect(), two.chars().collect());
+    if one.len().abs_diff(two.len()) > TYPOS_MAX {
+        return TYPOS_MAX + 1;
+    }
+    let mut rows = vec![vec![0; two.len() + 1]; one.len() + 1];
+    for (i, row) in rows.iter_mut().enumerate() {
+        row[0] = i;
+    }
+    rows[0] = (0..=two.len()).collect();
+    for i in 1..=one.len() {
+        for j in 1..=two.len() {
+            let differs = usize::from(one[i - 1] != two[j - 1]);
+            let mut least =
+                (rows[i - 1][j] + 1).min(rows[i][j - 1] + 1).min(rows[i - 1][j - 1] + differs);
+            let is_swapped = i > 1 && j > 1 && one[i - 1] == two[j - 2] && one[i - 2] == two[j - 1];
+            if is_swapped {
+                least = least.min(rows[i - 2][j - 2] + 1);
+            }
+            rows[i][j] = least;
+        }
+    }
+    rows[one.len()][two.len()]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,5 +88,17 @@ mod tests {
         assert_eq!(rank(names, "Read", true, 9), [""; 0], "a capital letter means itself");
         assert_eq!(rank(names, "", true, 2), ["src/composer/mod.rs", "src/mod.rs"]);
         assert_eq!(rank(names, "md", true, 1).len(), 1);
+    }
+
+    #[test]
+    fn a_slip_finds_the_name_that_was_meant() {
+        let meant = |written| meant(["model", "permissions", "approvals", "theme", "q"], written);
+        assert_eq!(meant("modle"), Some("model"));
+        assert_eq!(meant("aproval"), Some("approvals"));
+        assert_eq!(meant("PERM"), Some("permissions"));
+        assert_eq!(meant("xyzzy"), None);
+        assert_eq!(meant("x"), None);
+        assert_eq!(typos("abc", "acb"), 1);
+        assert_eq!(typos("", "ab"), 2);
     }
 }

@@ -12,6 +12,7 @@ fn composer() -> Composer {
         name: name.into(),
         about: format!("about {name}"),
         takes_arguments,
+        is_hidden: false,
     };
     let mut composer = Composer::new(&Options::default());
     composer.set_commands(vec![named("model", false), named("mention", true), named("new", false)]);

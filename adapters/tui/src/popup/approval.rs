@@ -1,0 +1,400 @@
+//! A question of the engine: what, where, why, what is lost by a yes, and the answers.
+//!
+//! Nothing is approved by accident. Keys count only when the keyboard has rested for
+//! [`APPROVAL_REST_MS`] since the question appeared; until then they go where they were meant to go,
+//! to the text that is being written, or, after the answer to the question before, nowhere. Enter
+//! takes an answer only after one was chosen with the arrows, and a key that repeats approves nothing.
+
+use codex_proto::{
+    ApprovalId, Event, Mono, Op,
+    approval::{ApprovalAnswer, ApprovalReason, ApprovalRequest, ApprovalSubject},
+};
+use ratatui::{
+    buffer::Buffer,
+    layout::{Position, Rect},
+};
+
+use super::{
+    Bound, Handled, Layer, PermissionsPicker,
+    chrome::{CHROME_ROWS, Chrome, Scroll, counted},
+    field::Field,
+    permissions,
+};
+use crate::{
+    desk::Desk,
+    diff,
+    key::{Key, KeyCode, KeyKind, Paste},
+    text::{Break, Line, clean, clean_line, draw, fit, wrap},
+    theme::{Look, Role},
+};
+
+/// Milliseconds for which the keyboard must rest before a key answers a question.
+pub const APPROVAL_REST_MS: u64 = 500;
+/// Rows of the question at most, besides its answers; more scroll.
+const BODY_ROWS_MAX: u16 = 18;
+
+/// The question that is asked; the others wait behind it.
+#[derive(Clone, Debug)]
+pub struct Approval {
+    id: ApprovalId,
+    /// When a key was last pressed that did not count, or when the question appeared.
+    rested_since: Mono,
+    /// Whether another question was answered just before, so that keys are meant for questions.
+    follows: bool,
+    /// The answer that the arrows are on.
+    chosen: Option<usize>,
+    scroll: Scroll,
+    state: State,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Asking,
+    /// What to do instead is being written.
+    Feedback(Field),
+}
+
+impl Approval {
+    /// A question that appears now.
+    #[must_use]
+    pub fn new(id: ApprovalId, now: Mono) -> Self {
+        Self {
+            id,
+            rested_since: now,
+            follows: false,
+            chosen: None,
+            scroll: Scroll::default(),
+            state: State::Asking,
+        }
+    }
+
+    /// Whether keys count.
+    fn is_armed(&self, desk: &Desk) -> bool {
+        desk.now.mono.ms_since(self.rested_since) >= APPROVAL_REST_MS
+    }
+
+    fn request<'a>(&self, desk: &'a Desk) -> Option<&'a ApprovalRequest> {
+        desk.session.questions.iter().find(|have| have.id == self.id)
+    }
+
+    fn answer(&mut self, answer: ApprovalAnswer, desk: &mut Desk) -> Handled {
+        let Some(thread) = desk.thread() else { return Handled::Close };
+        let id = self.id;
+        desk.op(Op::Approve { thread, id, answer });
+        desk.answered.insert(id);
+        self.next(desk)
+    }
+
+    /// Goes on to the next question.
+    fn next(&mut self, desk: &Desk) -> Handled {
+        let waits = |have: &&ApprovalRequest| !desk.answered.contains(&have.id);
+        let Some(next) = desk.session.questions.iter().find(waits) else { return Handled::Close };
+        *self = Self { follows: true, ..Self::new(next.id, desk.now.mono) };
+        Handled::Consumed
+    }
+
+    fn act(&mut self, bound: Bound, desk: &mut Desk) -> Handled {
+        match bound {
+            Bound::Approve => self.answer(ApprovalAnswer::Once, desk),
+            Bound::ApproveForSession => {
+                if self.request(desk).is_none_or(|request| request.session_scope.is_none()) {
+                    desk.note("this can only be answered once; y is yes");
+                    return Handled::Consumed;
+                }
+                self.answer(ApprovalAnswer::Session, desk)
+            }
+            Bound::Deny => self.answer(ApprovalAnswer::Deny { feedback: None }, desk),
+            Bound::DenyWithFeedback => {
+                self.state = State::Feedback(Field::default());
+                Handled::Consumed
+            }
+            Bound::Permissions => {
+                PermissionsPicker::open(desk);
+                Handled::Consumed
+            }
+            Bound::Abort => self.answer(ApprovalAnswer::Abort, desk),
+            _ => Handled::Consumed,
+        }
+    }
+
+    fn options(request: &ApprovalRequest, desk: &Desk) -> Vec<(Bound, String)> {
+        let mut options = vec![(Bound::Approve, "Yes, this once".to_owned())];
+        if let Some(scope) = &request.session_scope {
+            let scope = clean_line(scope);
+            options.push((Bound::ApproveForSession, format!("Yes, for this session: {scope}")));
+        }
+        let now = permissions::current(desk).unwrap_or("other");
+        options.extend([
+            (Bound::Deny, "No, go on without it".to_owned()),
+            (Bound::DenyWithFeedback, "No, and say what to do instead".to_owned()),
+            (Bound::Permissions, format!("Change permissions (now: {now})")),
+            (Bound::Abort, "No, and stop the turn".to_owned()),
+        ]);
+        options
+    }
+
+    fn body(request: &ApprovalRequest, columns: u16, desk: &Desk, look: &Look) -> Vec<Line> {
+        let dim = look.style(Role::Dim);
+        let cwd = desk.session.ready.as_ref().map_or(&desk.setup.cwd, |ready| &ready.cwd);
+        let mut lines = Vec::new();
+        let why = request.why.sentence();
+        let said = request.justification.as_ref().map(|said| clean_line(said));
+        let mut facts = vec![
+            Line::styled("Why   ", dim).with(why, look.style(role_of(request.why))),
+            Line::styled("Lost  ", dim).with(lost(request), look.style(lost_role(request))),
+        ];
+        if let Some(said) = said.filter(|said| !said.trim().is_empty()) {
+            facts.push(Line::styled("Model ", dim).with(said, look.style(Role::Plain)));
+        }
+        match &request.subject {
+            ApprovalSubject::Command { command, cwd } => {
+                let command = clean(command);
+                for (index, line) in command.lines().enumerate() {
+                    let sign = if index == 0 { "$ " } else { "  " };
+                    let line = Line::styled(sign, dim).with(line, look.style(Role::Strong));
+                    lines.push(line);
+                }
+                let place = clean_line(&short(cwd, desk)).into_owned();
+                lines.push(Line::styled("in ", dim).with(place, look.style(Role::Plain)));
+                lines.append(&mut facts);
+            }
+            ApprovalSubject::Patch { changes } => {
+                lines.append(&mut facts);
+                for change in changes {
+                    let file = diff::of_change(change, cwd);
+                    lines.push(Line::new());
+                    lines.push(file.heading(look));
+                    lines.extend(file.lines(columns >= 40, look));
+                }
+            }
+        }
+        let width = columns.saturating_sub(4).max(1);
+        lines.iter().flat_map(|line| wrap(line, width, Break::Words)).collect()
+    }
+
+    fn title(request: &ApprovalRequest) -> String {
+        match &request.subject {
+            ApprovalSubject::Command { .. } => "Run this command?".into(),
+            ApprovalSubject::Patch { changes } => {
+                format!("Change {}?", counted(changes.len(), "file"))
+            }
+        }
+    }
+
+    fn chrome(&self, request: &ApprovalRequest, desk: &Desk) -> Chrome {
+        let waiting = desk.session.questions.iter();
+        let waiting = waiting.filter(|have| !desk.answered.contains(&have.id));
+        let count = waiting.clone().count();
+        let place = waiting.take_while(|have| have.id != self.id).count() + 1;
+        let mut chrome = Chrome::new(Self::title(request));
+        if count > 1 {
+            chrome = chrome.side(format!("{place} of {count}"));
+        }
+        let label = |bound| desk.bindings.label(bound);
+        if let State::Feedback(_) = self.state {
+            return chrome.key("Enter", "send").key("Esc", "back");
+        }
+        if !self.is_armed(desk) {
+            return chrome.key("pause typing", "to answer");
+        }
+        chrome = chrome.key(label(Bound::Approve), "yes");
+        if request.session_scope.is_some() {
+            chrome = chrome.key(label(Bound::ApproveForSession), "session");
+        }
+        chrome
+            .key(label(Bound::Deny), "no")
+            .key(label(Bound::Abort), "stop")
+            .key(label(Bound::DenyWithFeedback), "no, but")
+            .key(label(Bound::PageDown), "more")
+    }
+}
+
+fn role_of(why: ApprovalReason) -> Role {
+    match why {
+        ApprovalReason::Dangerous => Role::Bad,
+        ApprovalReason::Escalation | ApprovalReason::Failed | ApprovalReason::OutsideRoots => {
+            Role::Warn
+        }
+        ApprovalReason::Untrusted => Role::Plain,
+    }
+}
+
+fn lost(request: &ApprovalRequest) -> String {
+    if request.lost.is_empty() {
+        return "nothing: it stays within the sandbox of this session".into();
+    }
+    clean_line(&request.lost.join("; ")).into_owned()
+}
+
+fn lost_role(request: &ApprovalRequest) -> Role {
+    if request.lost.is_empty() { Role::Good } else { Role::Bad }
+}
+
+/// A folder, with the user's home as `~`.
+pub(crate) fn short(path: &std::path::Path, desk: &Desk) -> String {
+    let in_home = desk.setup.home.as_ref().and_then(|home| path.strip_prefix(home).ok());
+    match in_home {
+        Some(rest) if rest.as_os_str().is_empty() => "~".into(),
+        Some(rest) => format!("~/{}", rest.display()),
+        None => path.display().to_string(),
+    }
+}
+
+impl Layer for Approval {
+    fn on_key(&mut self, key: Key, desk: &mut Desk) -> Handled {
+        if let State::Feedback(field) = &mut self.state {
+            if field.on_key(&key) {
+                return Handled::Consumed;
+            }
+            return match key.code {
+                KeyCode::Enter => {
+                    let text = field.text().trim();
+                    let feedback = (!text.is_empty()).then(|| text.to_owned());
+                    self.answer(ApprovalAnswer::Deny { feedback }, desk)
+                }
+                KeyCode::Esc => {
+                    self.state = State::Asking;
+                    Handled::Consumed
+                }
+                KeyCode::Char('c') => {
+                    self.state = State::Asking;
+                    Handled::Consumed
+                }
+                _ => Handled::Consumed,
+            };
+        }
+        if !self.is_armed(desk) {
+            self.rested_since = desk.now.mono;
+            return if self.follows { Handled::Consumed } else { Handled::Ignored };
+        }
+        let Some(request) = self.request(desk) else { return Handled::Close };
+        let options = Self::options(request, desk);
+        let bound = options.iter().map(|(bound, _)| *bound).chain([Bound::ApproveForSession]);
+        if let Some(bound) = bound.into_iter().find(|bound| desk.bindings.is(&key, *bound)) {
+            if key.kind == KeyKind::Repeat {
+                return Handled::Consumed;
+            }
+            return self.act(bound, desk);
+        }
+        let last = options.len() - 1;
+        if desk.bindings.is(&key, Bound::Accept) {
+            if key.kind == KeyKind::Press
+                && let Some((bound, _)) = self.chosen.and_then(|at| options.get(at))
+            {
+                return self.act(*bound, desk);
+            }
+            desk.note("choose with the arrows, or press the letter of an answer");
+        } else if desk.bindings.is(&key, Bound::Down) {
+            self.chosen = Some(self.chosen.map_or(0, |at| (at + 1).min(last)));
+        } else if desk.bindings.is(&key, Bound::Up) {
+            self.chosen = Some(self.chosen.map_or(last, |at| at.saturating_sub(1)));
+        } else {
+            self.scroll.on_key(&key, desk);
+        }
+        Handled::Consumed
+    }
+
+    fn on_paste(&mut self, paste: &Paste, desk: &mut Desk) {
+        if let State::Feedback(field) = &mut self.state {
+            field.on_paste(paste);
+            return;
+        }
+        self.rested_since = desk.now.mono;
+        let mut effects = Vec::new();
+        desk.input.on_paste(paste, &mut effects);
+        desk.effects().extend(effects);
+    }
+
+    fn on_event(&mut self, _event: &Event, desk: &mut Desk) -> Handled {
+        if self.request(desk).is_some() {
+            return Handled::Ignored;
+        }
+        // Answered elsewhere, or nobody needs the answer: what was being written is kept.
+        if let State::Feedback(field) = &self.state
+            && !field.text().is_empty()
+        {
+            desk.input.insert(field.text());
+        }
+        let follows = self.follows;
+        let handled = self.next(desk);
+        self.follows = follows;
+        handled
+    }
+
+    fn deadline(&self, desk: &Desk) -> Option<(Mono, &'static str)> {
+        let at = self.rested_since.after_ms(APPROVAL_REST_MS);
+        (!self.is_armed(desk)).then_some((at, "keys answer the question"))
+    }
+
+    fn shows_input(&self) -> bool {
+        true
+    }
+
+    fn height(&mut self, columns: u16, rows: u16, desk: &Desk) -> u16 {
+        let Some(request) = self.request(desk) else { return 1 };
+        let body = Self::body(request, columns, desk, &desk.look).len();
+        let body = u16::try_from(body).unwrap_or(u16::MAX).min(BODY_ROWS_MAX);
+        let answers = match self.state {
+            State::Asking => Self::options(request, desk).len(),
+            State::Feedback(_) => 1,
+        };
+        let answers = u16::try_from(answers).unwrap_or(1);
+        (CHROME_ROWS + body + 1 + answers).min(rows)
+    }
+
+    fn view(
+        &mut self,
+        area: Rect,
+        buffer: &mut Buffer,
+        desk: &Desk,
+        look: &Look,
+    ) -> Option<Position> {
+        let request = self.request(desk)?;
+        let inner = self.chrome(request, desk).draw(area, buffer, look);
+        let rows = Self::body(request, area.width, desk, look);
+        let options = Self::options(request, desk);
+        let wanted = match self.state {
+            State::Asking => options.len(),
+            State::Feedback(_) => 1,
+        };
+        let wanted = u16::try_from(wanted).unwrap_or(1);
+        // What is asked is more than the list of answers, whose keys are in the last row anyway.
+        let is_roomy = inner.height > wanted + 1;
+        let is_feedback = matches!(self.state, State::Feedback(_));
+        let answers = match (is_roomy, is_feedback) {
+            (true, _) => wanted,
+            (false, true) => 1.min(inner.height),
+            (false, false) => 0,
+        };
+        let gap = u16::from(inner.height > answers + 2 && answers > 0);
+        let body = Rect {
+            x: inner.x + 2.min(inner.width),
+            width: inner.width.saturating_sub(2),
+            height: inner.height - answers - gap,
+            ..inner
+        };
+        self.scroll.draw(&rows, body, buffer, look);
+        let mut at = Rect { y: inner.bottom() - answers, height: 1, ..inner };
+        if let State::Feedback(field) = &self.state {
+            return field.view("  Instead: ", "what to do", at, buffer, look);
+        }
+        let is_armed = self.is_armed(desk);
+        for (index, (bound, text)) in options.iter().enumerate().take(usize::from(answers)) {
+            let is_chosen = self.chosen == Some(index);
+            let key_role = if is_armed { Role::Accent } else { Role::Dim };
+            let role = match (is_armed, is_chosen) {
+                (false, _) => Role::Dim,
+                (true, true) => Role::Selected,
+                (true, false) => Role::Plain,
+            };
+            let mut line =
+                Line::styled(if is_chosen { "› " } else { "  " }, look.style(Role::Accent));
+            line.push(format!("{:<4}", desk.bindings.label(*bound)), look.style(key_role));
+            let room = usize::from(area.width).saturating_sub(line.width());
+            line.push(fit(text, room), look.style(role));
+            draw(&line, at, buffer);
+            at.y += 1;
+        }
+        None
+    }
+}

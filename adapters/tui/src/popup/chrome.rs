@@ -1,0 +1,164 @@
+//! What all popups share: a rule with the title above, the keys below, and texts that scroll between.
+
+use ratatui::{buffer::Buffer, layout::Rect};
+
+use crate::{
+    desk::Desk,
+    key::Key,
+    popup::Bound,
+    text::{Line, draw, fit, width},
+    theme::{Look, Role},
+};
+
+/// Rows of the title and of the keys.
+pub(crate) const CHROME_ROWS: u16 = 2;
+
+/// A title and the keys that matter.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Chrome {
+    /// What it is.
+    pub(crate) title: String,
+    /// What is said at the right of the title, e.g. `1 of 3`.
+    pub(crate) side: String,
+    /// Key and meaning, most important first; those that do not fit are left out.
+    pub(crate) keys: Vec<(String, &'static str)>,
+}
+
+impl Chrome {
+    /// A title.
+    pub(crate) fn new(title: impl Into<String>) -> Self {
+        Self { title: title.into(), ..Self::default() }
+    }
+
+    /// With something at its right.
+    pub(crate) fn side(mut self, side: impl Into<String>) -> Self {
+        self.side = side.into();
+        self
+    }
+
+    /// With a key; one without a label is left out.
+    pub(crate) fn key(mut self, key: impl Into<String>, means: &'static str) -> Self {
+        let key = key.into();
+        if !key.is_empty() {
+            self.keys.push((key, means));
+        }
+        self
+    }
+
+    /// Draws them and returns the area between. An area of two rows has no keys, one of one row is
+    /// all for the text.
+    pub(crate) fn draw(&self, area: Rect, buffer: &mut Buffer, look: &Look) -> Rect {
+        let area = area.intersection(buffer.area);
+        if area.height < 2 {
+            return area;
+        }
+        let columns = usize::from(area.width);
+        let dim = look.style(Role::Dim);
+        let mut line = Line::styled("─ ", dim);
+        line.push(fit(&self.title, columns.saturating_sub(4)), look.style(Role::Strong));
+        line.push(" ", dim);
+        let side = if self.side.is_empty() { String::new() } else { format!(" {} ─", self.side) };
+        let used = line.width() + width(&side);
+        if used <= columns {
+            line.push("─".repeat(columns - used), dim);
+            line.push(side, dim);
+        } else {
+            line.push("─".repeat(columns.saturating_sub(line.width())), dim);
+        }
+        draw(&line, area, buffer);
+        if area.height == 2 {
+            return Rect { y: area.y + 1, height: 1, ..area };
+        }
+        let keys = Rect { y: area.bottom() - 1, height: 1, ..area };
+        draw(&self.keys_line(columns, look), keys, buffer);
+        Rect { y: area.y + 1, height: area.height - CHROME_ROWS, ..area }
+    }
+
+    fn keys_line(&self, columns: usize, look: &Look) -> Line {
+        let mut line = Line::plain("  ");
+        for (index, (key, means)) in self.keys.iter().enumerate() {
+            let gap = if index == 0 { "" } else { "  ·  " };
+            if line.width() + width(gap) + width(key) + 1 + width(means) > columns {
+                break;
+            }
+            line.push(gap, look.style(Role::Dim));
+            line.push(key.clone(), look.style(Role::Accent));
+            line.push(format!(" {means}"), look.style(Role::Dim));
+        }
+        line
+    }
+}
+
+/// A place in a text that is longer than its area.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Scroll {
+    /// First row that is shown.
+    pub(crate) top: usize,
+    /// Rows that were shown last.
+    page: usize,
+    /// Rows that there were.
+    total: usize,
+}
+
+impl Scroll {
+    /// At the end of the text, whatever its length.
+    pub(crate) fn at_end() -> Self {
+        Self { top: usize::MAX, ..Self::default() }
+    }
+
+    /// Takes a key of the context `pager`. False when it is none.
+    pub(crate) fn on_key(&mut self, key: &Key, desk: &Desk) -> bool {
+        let page = self.page.max(1);
+        let last = self.total.saturating_sub(page);
+        let is = |bound| desk.bindings.is(key, bound);
+        self.top = if is(Bound::ScrollDown) {
+            self.top.saturating_add(1)
+        } else if is(Bound::ScrollUp) {
+            self.top.saturating_sub(1)
+        } else if is(Bound::PageDown) {
+            self.top.saturating_add(page)
+        } else if is(Bound::PageUp) {
+            self.top.saturating_sub(page)
+        } else if is(Bound::HalfDown) {
+            self.top.saturating_add(page.div_ceil(2))
+        } else if is(Bound::HalfUp) {
+            self.top.saturating_sub(page.div_ceil(2))
+        } else if is(Bound::Top) {
+            0
+        } else if is(Bound::Bottom) {
+            last
+        } else {
+            return false;
+        };
+        self.top = self.top.min(last);
+        true
+    }
+
+    /// Fits the place to what there is, and returns the rows to show.
+    pub(crate) fn window(&mut self, total: usize, page: u16) -> std::ops::Range<usize> {
+        (self.total, self.page) = (total, usize::from(page));
+        self.top = self.top.min(total.saturating_sub(self.page));
+        self.top..(self.top + self.page).min(total)
+    }
+
+    /// Draws the rows that are in the window; the last row tells how many follow.
+    pub(crate) fn draw(&mut self, rows: &[Line], area: Rect, buffer: &mut Buffer, look: &Look) {
+        let window = self.window(rows.len(), area.height);
+        let below = rows.len() - window.end;
+        for (y, row) in (area.y..).zip(&rows[window]) {
+            draw(row, Rect { y, height: 1, ..area }, buffer);
+        }
+        if below > 0 && area.height > 1 {
+            let at = Rect { y: area.bottom() - 1, height: 1, ..area };
+            let text = format!("  ↓ {} more", counted(below + 1, "row"));
+            let blank = " ".repeat(usize::from(area.width));
+            draw(&Line::plain(blank), at, buffer);
+            draw(&Line::styled(text, look.style(Role::Warn)), at, buffer);
+        }
+    }
+}
+
+/// `1 row`, `2 rows`.
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
