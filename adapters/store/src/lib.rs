@@ -13,6 +13,7 @@
 //! | [`config`](mod@config) | configuration files |
 //! | [`project`](mod@project) | AGENTS.md and git, by reading files only |
 //! | [`rollouts`] | which rollout to resume |
+//! | [`sessions`] | sessions as a person picks one |
 //! | [`survey`](mod@survey) | recent threads and a map of the directory |
 //! | [`credentials`] | `auth.json` |
 //! | [`home`] | `CODEX_HOME`, its `.env` and installation id |
@@ -24,7 +25,9 @@ mod fail;
 
 pub mod append;
 pub mod config;
+pub mod config_edit;
 pub mod credentials;
+pub mod history;
 pub mod home;
 pub mod host;
 pub mod image;
@@ -34,6 +37,7 @@ pub mod project;
 pub mod read;
 pub mod rollouts;
 pub mod scratch;
+pub mod sessions;
 mod store;
 pub mod survey;
 

@@ -1,0 +1,211 @@
+//! `history.jsonl`: the prompts of all sessions, one line each.
+//!
+//! `{"session_id":"…","ts":1795329396,"text":"hello"}`, appended in one write under an advisory lock,
+//! private to the user. Only the end of a large file is read: prompts from years ago are in their
+//! sessions. A line that cannot be understood is skipped.
+
+use std::{
+    fs::File,
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+    thread,
+    time::Duration,
+};
+
+use codex_proto::{HostError, HostErrorKind, ThreadId};
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+
+use crate::fail;
+
+/// Name of the file in `CODEX_HOME`.
+pub const NAME: &str = "history.jsonl";
+/// Bytes at the end of the file that are read.
+pub const READ_BYTES_MAX: u64 = 8 << 20;
+/// Prompts that are given.
+pub const PROMPTS_MAX: usize = 20_000;
+/// How often and how long a lock is waited for.
+const LOCK_TRIES: u32 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
+
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    session_id: String,
+    ts: u64,
+    text: String,
+}
+
+/// Appends a prompt. `bytes_max` is `history.max_bytes`: beyond it the oldest prompts go, until 80 %
+/// are left. Blocking, up to a second when another process holds the file.
+///
+/// # Errors
+/// When the file cannot be written, or stays locked.
+pub fn append(
+    codex_home: &Path,
+    thread: Option<ThreadId>,
+    seconds: u64,
+    text: &str,
+    bytes_max: Option<u64>,
+) -> Result<(), HostError> {
+    let path = codex_home.join(NAME);
+    let session_id = thread.map(|thread| thread.to_string()).unwrap_or_default();
+    let mut line = serde_json::to_string(&Entry { session_id, ts: seconds, text: text.to_owned() })
+        .map_err(|error| HostError::new(HostErrorKind::Other, error.to_string()))?;
+    line.push('\n');
+    let mut file = File::options()
+        .create(true)
+        .read(true)
+        .append(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|error| fail::at("open", &path, error))?;
+    lock(&file, &path)?;
+    let fail = |error: io::Error| fail::at("write", &path, error);
+    // A line that somebody left unfinished is ended first.
+    let size = file.metadata().map_err(fail)?.len();
+    if size > 0 && !ends_with_newline(&mut file).map_err(fail)? {
+        line.insert(0, '\n');
+    }
+    file.write_all(line.as_bytes()).map_err(fail)?;
+    if let Some(max) = bytes_max.filter(|max| *max > 0 && size + line.len() as u64 > *max) {
+        trim(&mut file, max / 5 * 4).map_err(fail)?;
+    }
+    Ok(())
+}
+
+fn lock(file: &File, path: &Path) -> Result<(), HostError> {
+    for _ in 0..LOCK_TRIES {
+        match flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(()),
+            Err(rustix::io::Errno::WOULDBLOCK) => thread::sleep(LOCK_PAUSE),
+            // A file system without locks; one write is whole all the same.
+            Err(_) => return Ok(()),
+        }
+    }
+    Err(fail::found(HostErrorKind::Other, path, "is locked by another process"))
+}
+
+fn ends_with_newline(file: &mut File) -> io::Result<bool> {
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
+}
+
+/// Keeps whole lines at the end, `keep` bytes at most; the newest one whatever its size.
+fn trim(file: &mut File, keep: u64) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.read_to_end(&mut bytes)?;
+    let keep = usize::try_from(keep).unwrap_or(usize::MAX);
+    let newest =
+        memchr::memrchr(b'\n', &bytes[..bytes.len().saturating_sub(1)]).map_or(0, |at| at + 1);
+    let from = bytes.len().saturating_sub(keep);
+    let start = match from {
+        0 => 0,
+        from => memchr::memchr(b'\n', &bytes[from - 1..]).map_or(bytes.len(), |at| from + at),
+    };
+    let rest = &bytes[start.min(newest)..];
+    // In place, since others may have it open; they wait for the lock.
+    file.set_len(0)?;
+    file.write_all(rest)
+}
+
+/// The newest prompts, oldest first; none when there is no file. Blocking.
+///
+/// # Errors
+/// When the file is there and cannot be read.
+pub fn read(codex_home: &Path) -> Result<Vec<String>, HostError> {
+    let path = codex_home.join(NAME);
+    let fail = |error: io::Error| fail::at("read", &path, error);
+    let mut file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(fail(error)),
+    };
+    let size = file.metadata().map_err(fail)?.len();
+    let from = size.saturating_sub(READ_BYTES_MAX);
+    file.seek(SeekFrom::Start(from)).map_err(fail)?;
+    let mut bytes = Vec::new();
+    file.take(READ_BYTES_MAX).read_to_end(&mut bytes).map_err(fail)?;
+    let start = match from {
+        0 => 0,
+        // The line in the middle of which it begins is left out.
+        _ => memchr::memchr(b'\n', &bytes).map_or(bytes.len(), |at| at + 1),
+    };
+    let lines = bytes[start..].split(|byte| *byte == b'\n').rev();
+    let texts = lines.filter_map(|line| serde_json::from_slice::<Entry>(line).ok());
+    let mut prompts: Vec<String> = texts.map(|entry| entry.text).take(PROMPTS_MAX).collect();
+    prompts.reverse();
+    Ok(prompts)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn prompts_come_back_in_order() {
+        let home = tempfile::tempdir().unwrap();
+        assert_eq!(read(home.path()).unwrap(), Vec::<String>::new());
+        let thread = "01900000-0000-7000-8000-000000000000".parse().ok();
+        append(home.path(), thread, 7, "one\ntwo", None).unwrap();
+        append(home.path(), None, 8, "three", None).unwrap();
+        let path = home.path().join(NAME);
+        let text = fs::read_to_string(&path).unwrap();
+        let first = "{\"session_id\":\"01900000-0000-7000-8000-000000000000\",\"ts\":7,\
+                     \"text\":\"one\\ntwo\"}\n";
+        assert!(text.starts_with(first), "{text}");
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        // An unfinished line and a foreign one.
+        fs::write(&path, text + "{\"x\":1}\n{\"session_id\":\"a\",\"ts\"").unwrap();
+        append(home.path(), None, 9, "four", None).unwrap();
+        assert_eq!(read(home.path()).unwrap(), ["one\ntwo", "three", "four"]);
+    }
+
+    #[test]
+    fn the_file_is_kept_within_its_bound() {
+        let home = tempfile::tempdir().unwrap();
+        for number in 0..100 {
+            append(home.path(), None, number, &format!("prompt {number:03}"), Some(1_000)).unwrap();
+            let size = fs::metadata(home.path().join(NAME)).unwrap().len();
+            assert!(size <= 1_000, "{size}");
+        }
+        let prompts = read(home.path()).unwrap();
+        assert_eq!(prompts.last().unwrap(), "prompt 099");
+        assert!(prompts.len() >= 10, "{}", prompts.len());
+        append(home.path(), None, 1, &"x".repeat(5_000), Some(1_000)).unwrap();
+        assert_eq!(read(home.path()).unwrap().len(), 1, "the newest one stays, whatever its size");
+    }
+
+    #[test]
+    fn only_the_end_of_a_large_file_is_read() {
+        let home = tempfile::tempdir().unwrap();
+        append(home.path(), None, 1, "old", None).unwrap();
+        let path = home.path().join(NAME);
+        let file = File::options().append(true).open(&path).unwrap();
+        file.set_len(READ_BYTES_MAX * 16).unwrap();
+        append(home.path(), None, 1, "new", None).unwrap();
+        assert_eq!(read(home.path()).unwrap(), ["new"]);
+    }
+
+    #[test]
+    fn many_processes_may_write() {
+        let home = tempfile::tempdir().unwrap();
+        thread::scope(|scope| {
+            for writer in 0..4 {
+                let home = home.path();
+                scope.spawn(move || {
+                    for number in 0..20 {
+                        append(home, None, number, &format!("{writer}"), None).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(read(home.path()).unwrap().len(), 80);
+    }
+}
