@@ -107,10 +107,6 @@ impl Engine {
             | Op::RealtimeStop { thread }
             | Op::RealtimeText { thread, .. } => self.voice(id, thread, op),
             Op::RealtimeStart(ref start) => self.voice(id, start.thread, op),
-            Op::ResizeCommand { .. } | Op::RunCommand { .. } | Op::StopCommands { .. } => {
-                let why = format!("this version does not know {}", op.name());
-                self.refuse(id, Refused::Realtime { why, hint: None });
-            }
             Op::Configure(configure) => {
                 self.with_thread(id, configure.thread, |thread, cx| {
                     thread.configure(id, *configure, cx);
@@ -126,6 +122,20 @@ impl Engine {
                     thread.pump(cx)
                 });
             }
+            Op::ResizeCommand { thread, command, size } => {
+                self.with_thread(id, thread, |thread, cx| {
+                    thread.resize_command(id, command, size, cx);
+                    ControlFlow::Continue(())
+                });
+            }
+            Op::RunCommand { thread, script } => self.with_thread(id, thread, |thread, cx| {
+                thread.run_command(id, script, cx);
+                thread.pump(cx)
+            }),
+            Op::StopCommands { thread, command } => self.with_thread(id, thread, |thread, cx| {
+                thread.stop_commands(id, command, cx);
+                thread.pump(cx)
+            }),
             Op::StartThread => self.start_thread(id, Source::New),
             Op::ResumeThread { path } => {
                 if self.is_open(&path) {

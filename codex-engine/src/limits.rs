@@ -1,5 +1,7 @@
 //! Every bound and every deadline of the engine, with its unit. Reaching one is reported.
 
+use codex_proto::effect::TtySize;
+
 /// Prompts that wait at most, per thread.
 pub(crate) const PROMPTS_QUEUED_MAX: usize = 64;
 /// Tool calls that run at once, per turn; later ones wait for their turn.
@@ -9,6 +11,14 @@ pub(crate) const TOOL_CALLS_MAX: usize = 256;
 /// Commands that live at once, per thread. At the limit the oldest ended or idle one is removed.
 pub(crate) const COMMANDS_MAX: usize = 64;
 
+/// Ended commands of the user's own that the model is not told of yet, per thread.
+pub(crate) const USER_COMMANDS_UNTOLD_MAX: usize = 64;
+/// Lines and bytes at the end of a running command's output that people are shown in a list.
+pub(crate) const LIST_TAIL: (usize, usize) = (4, 1_024);
+/// Characters that one call types into a terminal, in bytes.
+pub(crate) const TYPED_BYTES_MAX: usize = 1 << 20;
+/// The size of a terminal until somebody says otherwise.
+pub(crate) const TTY_SIZE: TtySize = TtySize { rows: 24, columns: 80 };
 /// Answers that hold for the session, per thread; later ones count once.
 pub(crate) const GRANTS_MAX: usize = 4_096;
 
@@ -70,6 +80,8 @@ pub(crate) const YIELD_MS: (u64, u64, u64) = (10_000, 250, 30_000);
 pub(crate) const WRITE_YIELD_MS: (u64, u64, u64) = (250, 250, 30_000);
 /// Least wait of an empty poll; the most is configured.
 pub(crate) const POLL_MS_MIN: u64 = 5_000;
+/// A command of the user's own.
+pub(crate) const USER_COMMAND_MS: u64 = 3_600_000;
 /// Default `timeout_ms` of `shell` and `shell_command`.
 pub(crate) const SHELL_TIMEOUT_MS: u64 = 10_000;
 

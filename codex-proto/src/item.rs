@@ -272,7 +272,7 @@ pub enum ItemBody {
 pub struct CommandItem {
     /// The call that asked for it.
     pub call_id: String,
-    /// Program and arguments, shell-quoted.
+    /// Program and arguments, shell-quoted; of a command of the user's own, what was typed.
     pub command: String,
     /// Where it runs.
     pub cwd: PathBuf,

@@ -264,15 +264,15 @@ pub const ALL: &[Mutation] = &[
     Mutation {
         name: "prompts that came early change places",
         file: "codex-engine/src/thread/early.rs",
-        old: "self.0.push((op, prompt));",
-        new: "self.0.insert(0, (op, prompt));",
+        old: "self.prompts.push((op, prompt));",
+        new: "self.prompts.insert(0, (op, prompt));",
         killed_by: "a_new_thread_starts_in_every_order",
     },
     Mutation {
         name: "a refused thread keeps the prompts that came early",
         file: "codex-engine/src/thread/mod.rs",
-        old: "            starting.early.give_back(cx);\n        }\n        cx.moved",
-        new: "            let _ = starting;\n        }\n        cx.moved",
+        old: "            starting.early.give_back(cx);\n            starting.early.refuse_commands(cx);\n        }\n        cx.moved",
+        new: "            starting.early.refuse_commands(cx);\n        }\n        cx.moved",
         killed_by: "a_resumed_thread_starts_in_every_order",
     },
     Mutation {

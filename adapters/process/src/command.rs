@@ -30,13 +30,14 @@ use std::{
 use async_io::{Async, Timer};
 use codex_proto::{
     HostError, HostErrorKind, Reply,
-    effect::{Exit, Signal},
+    effect::{Exit, Signal, TtySize},
 };
 use rustix::io::Errno;
 
 use crate::{
     output::Output,
     spool::Spool,
+    terminal,
     wire::{Ask, Stage, Told, send_fds},
 };
 
@@ -65,6 +66,8 @@ struct Waiting {
     flushes: usize,
     stdin: VecDeque<u8>,
     stdin_ended: bool,
+    /// The last size that was asked for.
+    size: Option<TtySize>,
     waker: Option<Waker>,
 }
 
@@ -91,6 +94,12 @@ impl Asks {
         if waiting.asks.len() < ASKS_MAX || ask == Ask::Kill {
             waiting.asks.push_back(ask);
         }
+        Self::wake(waiting);
+    }
+
+    pub(crate) fn resize(&self, size: TtySize) {
+        let mut waiting = self.lock();
+        waiting.size = Some(size);
         Self::wake(waiting);
     }
 
@@ -138,6 +147,8 @@ pub(crate) struct Ends {
     pub(crate) control: Async<UnixStream>,
     pub(crate) output: Async<OwnedFd>,
     pub(crate) stdin: Option<Async<OwnedFd>>,
+    /// Whether both are our end of a terminal.
+    pub(crate) is_terminal: bool,
 }
 
 /// What to do with the output; by default it is thrown away.
@@ -161,12 +172,13 @@ pub(crate) async fn attend<'a>(
     explain: &'a Explain,
     sink: &'a (dyn Sink + Send + Sync),
 ) {
-    let Ends { control, output, stdin } = ends;
+    let Ends { control, output, stdin, is_terminal } = ends;
     let mut command = Attended {
         control,
         heard: Vec::new(),
         output: Some(output),
         stdin,
+        is_terminal,
         input: VecDeque::new(),
         input_ended: false,
         kept: Output::new(limits.head_bytes, limits.tail_bytes, limits.spool_after_bytes),
@@ -211,6 +223,7 @@ struct Attended<'a> {
     /// `None` once the pipe is closed.
     output: Option<Async<OwnedFd>>,
     stdin: Option<Async<OwnedFd>>,
+    is_terminal: bool,
     input: VecDeque<u8>,
     input_ended: bool,
     kept: Output,
@@ -260,7 +273,19 @@ impl<'a> Attended<'a> {
 
     fn take_asks(&mut self, cx: &mut Context<'_>, asks: &Asks) {
         let mut waiting = asks.lock();
-        self.out_asks.extend(waiting.asks.drain(..));
+        for ask in waiting.asks.drain(..) {
+            self.out_asks.push_back(ask);
+            // Shells in a terminal do not mind SIGTERM.
+            if ask == Ask::Terminate && self.is_terminal {
+                self.out_asks.push_back(Ask::HangUp);
+            }
+        }
+        if let (Some(size), Some(output), true) =
+            (waiting.size.take(), &self.output, self.is_terminal)
+        {
+            // A terminal that is gone has no size.
+            let _ = terminal::set_size(output, size);
+        }
         self.flushes += std::mem::take(&mut waiting.flushes);
         // Input stays where it is counted until there is room for it here.
         if self.input.is_empty() {

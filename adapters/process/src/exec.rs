@@ -13,7 +13,8 @@ use std::{
 use rustix::{
     io::Errno,
     process::{
-        Pid, Signal, WaitOptions, getpid, getppid, set_parent_process_death_signal, setsid, waitpid,
+        Pid, Signal, WaitOptions, getpid, getppid, ioctl_tiocsctty,
+        set_parent_process_death_signal, setsid, waitpid,
     },
 };
 
@@ -86,7 +87,8 @@ impl Command {
         })
     }
 
-    /// Starts the command as the leader of a new session and process group. Returns when the
+    /// Starts the command as the leader of a new session and process group; a terminal at its
+    /// standard input becomes the session's controlling one. Returns when the
     /// program runs. It is killed when the calling process ends.
     pub(crate) fn launch(
         &self,
@@ -152,6 +154,8 @@ impl Launch<'_> {
         sys::install_fd(self.stdin, 0)?;
         sys::install_fd(self.output, 1)?;
         sys::install_fd(self.output, 2)?;
+        // A terminal becomes the session's own; anything else is none.
+        let _ = ioctl_tiocsctty(self.stdin);
         sys::default_signals();
         Ok(())
     }

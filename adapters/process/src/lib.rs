@@ -32,6 +32,7 @@ mod spawner;
 mod spool;
 mod supervisor;
 mod sys;
+mod terminal;
 mod tree;
 mod wire;
 

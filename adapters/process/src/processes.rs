@@ -12,7 +12,7 @@ use async_channel::Sender;
 use async_io::Async;
 use codex_proto::{
     EffectId, HostError, Reply,
-    effect::{ShellSnapshot, Signal, Spawn},
+    effect::{ShellSnapshot, Signal, Spawn, TtySize},
     policy::{EnvPolicy, SandboxPolicy},
 };
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -23,6 +23,7 @@ use crate::{
     explain::{explain_link, explain_start},
     link::{Link, LinkError},
     shell::wrap_with_snapshot,
+    terminal,
     wire::{Boxed, Places, Request},
 };
 
@@ -74,6 +75,7 @@ pub(crate) struct Start {
     pub(crate) cwd: PathBuf,
     pub(crate) sandbox: SandboxPolicy,
     pub(crate) stdin: bool,
+    pub(crate) tty: Option<TtySize>,
     pub(crate) limits: Limits,
 }
 
@@ -151,6 +153,13 @@ impl Processes {
     pub fn flush(&self, id: EffectId) {
         if let Some(asks) = self.inner.asks(id) {
             asks.flush();
+        }
+    }
+
+    /// Tells a command's terminal its size; nothing happens when it has ended or has none.
+    pub fn resize(&self, id: EffectId, size: TtySize) {
+        if let Some(asks) = self.inner.asks(id) {
+            asks.resize(size);
         }
     }
 
@@ -251,19 +260,19 @@ impl Inner {
             spool_after_bytes: spawn.spool_after_bytes.min(spawn.head_bytes),
             spool_bytes_max: spawn.spool_bytes_max,
         };
-        let Spawn { cwd, sandbox, stdin, .. } =
+        let Spawn { cwd, sandbox, stdin, tty, .. } =
             Spawn { argv: Vec::new(), snapshot: None, spool: PathBuf::new(), ..spawn };
-        Start { argv, env, cwd, sandbox, stdin, limits }
+        Start { argv, env, cwd, sandbox, stdin, tty, limits }
     }
 
     /// Starts a command and looks after it to its terminal reply.
     pub(crate) async fn run(&self, start: Start, asks: &Asks, sink: &(dyn Sink + Send + Sync)) {
-        let Start { argv, env, cwd, sandbox, stdin, limits } = start;
+        let Start { argv, env, cwd, sandbox, stdin, tty, limits } = start;
         let program = argv.first().cloned().unwrap_or_default();
         let boxed =
             (!sandbox.is_full_access()).then(|| Boxed { policy: sandbox, places: self.places() });
         let request = Request { argv, env, cwd: cwd.clone(), boxed };
-        let ends = match self.request(&request, stdin).await {
+        let ends = match self.request(&request, stdin, tty).await {
             Ok(ends) => ends,
             Err(error) => {
                 let error = explain_link(&error, self.link.program());
@@ -277,16 +286,30 @@ impl Inner {
         attend(ends, limits, asks, &*explain, sink).await;
     }
 
-    async fn request(&self, request: &Request, stdin: bool) -> Result<Ends, LinkError> {
+    async fn request(
+        &self,
+        request: &Request,
+        stdin: bool,
+        tty: Option<TtySize>,
+    ) -> Result<Ends, LinkError> {
         let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(|e| LinkError::Send(e.into()));
         let ready = |fd| Async::new(fd).map_err(LinkError::Send);
+        if let Some(size) = tty {
+            let (ours, theirs) = terminal::open_pair(size).map_err(LinkError::Send)?;
+            let ours_too = ours.try_clone().map_err(LinkError::Send)?;
+            let theirs = std::os::fd::AsFd::as_fd(&theirs);
+            let control = self.link.request(request, theirs, Some(theirs)).await?;
+            let (output, stdin) = (ready(ours)?, Some(ready(ours_too)?));
+            return Ok(Ends { control, output, stdin, is_terminal: true });
+        }
         let (output, output_end) = pipe()?;
         let (stdin_end, stdin) =
             if stdin { pipe().map(|(r, w)| (Some(r), Some(w)))? } else { (None, None) };
         let lent = stdin_end.as_ref().map(std::os::fd::AsFd::as_fd);
         let control =
             self.link.request(request, std::os::fd::AsFd::as_fd(&output_end), lent).await?;
-        Ok(Ends { control, output: ready(output)?, stdin: stdin.map(ready).transpose()? })
+        let stdin = stdin.map(ready).transpose()?;
+        Ok(Ends { control, output: ready(output)?, stdin, is_terminal: false })
     }
 
     fn places(&self) -> Places {

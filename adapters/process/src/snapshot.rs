@@ -106,6 +106,7 @@ impl Inner {
             cwd: snapshot.cwd.clone(),
             sandbox: SandboxPolicy::full_access(),
             stdin: false,
+            tty: None,
             limits: Limits::default(),
         };
         let last = Last::default();

@@ -220,6 +220,7 @@ impl Spawner {
                 buffer[..count].iter().filter_map(|byte| Ask::of(*byte)).for_each(
                     |ask| match ask {
                         Ask::Detach => {}
+                        Ask::HangUp => child.signal(Signal::HUP),
                         Ask::Interrupt => child.signal(Signal::INT),
                         Ask::Kill => child.kill(),
                         Ask::Terminate => child.signal(Signal::TERM),

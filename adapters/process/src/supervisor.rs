@@ -189,6 +189,7 @@ impl Supervisor {
         for ask in bytes[..count].iter().filter_map(|byte| Ask::of(*byte)) {
             match ask {
                 Ask::Detach => self.drain = fds.pop(),
+                Ask::HangUp => self.signal(Signal::HUP),
                 Ask::Interrupt => self.signal(Signal::INT),
                 Ask::Kill => return Break(()),
                 Ask::Terminate => self.signal(Signal::TERM),

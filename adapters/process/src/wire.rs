@@ -68,6 +68,8 @@ pub(crate) enum Ask {
     /// The command has ended and so has the agent's interest; may carry the reading end of its
     /// output, which the keeper then empties for children that still write.
     Detach,
+    /// As when a terminal goes away.
+    HangUp,
     Interrupt,
     Kill,
     Terminate,
@@ -77,6 +79,7 @@ impl Ask {
     pub(crate) fn byte(self) -> u8 {
         match self {
             Self::Detach => b'd',
+            Self::HangUp => b'h',
             Self::Interrupt => b'i',
             Self::Kill => b'k',
             Self::Terminate => b't',
@@ -84,7 +87,7 @@ impl Ask {
     }
 
     pub(crate) fn of(byte: u8) -> Option<Self> {
-        [Self::Detach, Self::Interrupt, Self::Kill, Self::Terminate]
+        [Self::Detach, Self::HangUp, Self::Interrupt, Self::Kill, Self::Terminate]
             .into_iter()
             .find(|ask| ask.byte() == byte)
     }

@@ -69,8 +69,7 @@ mod process {
         }
 
         fn resize(&mut self, spawn: EffectId, size: TtySize) {
-            // A terminal of its own comes with `Spawn::tty`.
-            let _ = (spawn, size);
+            Self::resize(self, spawn, size);
         }
 
         fn flush(&mut self, spawn: EffectId) {

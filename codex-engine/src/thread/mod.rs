@@ -29,12 +29,14 @@ use std::{
 use codex_proto::{
     ApprovalId, CommandId, Event, Mono, Op, OpId, Refused, Reply, Settings,
     approval::ApprovalAnswer,
+    effect::TtySize,
     event::{ThreadConfig, ThreadReady, TurnOutcome},
     op::{Configure, Prompt},
 };
 
 pub(crate) use self::starting::Source;
 use self::{
+    early::Early,
     recovering::{Past, Recovering},
     shared::Shared,
     starting::Starting,
@@ -44,6 +46,7 @@ use crate::{
     machine::{Cx, NEW, Part},
     models::{self, Model},
     realtime::Realtime,
+    tool::command::Signalled,
     turn::Turn,
 };
 
@@ -167,9 +170,7 @@ impl Thread {
             State::Idle(shared) | State::Turn(shared, _) => shared.queue.push(prompt, cx),
             State::Moved | State::Stopping { .. } => Err(Refused::Stopping),
         };
-        if let Err(reason) = result {
-            cx.emit(Event::Refused { op, reason });
-        }
+        refuse_on_error(op, result, cx);
     }
 
     /// Takes the answer to a question.
@@ -184,8 +185,52 @@ impl Thread {
             State::Turn(shared, turn) => turn.approve(id, answer, shared, cx),
             _ => Err(Refused::NoSuchApproval),
         };
-        if let Err(reason) = result {
-            cx.emit(Event::Refused { op, reason });
+        refuse_on_error(op, result, cx);
+    }
+
+    /// Runs a command of the user's own.
+    pub(crate) fn run_command(&mut self, op: OpId, script: String, cx: &mut Cx<'_>) {
+        let blank = script.trim().is_empty();
+        let result = match &mut self.state {
+            _ if blank => Err(Refused::EmptyPrompt),
+            State::Starting(starting) => starting.early.push_command(op, script),
+            State::Recovering(recovering) => recovering.early.push_command(op, script),
+            State::Idle(shared) | State::Turn(shared, _) => shared.run_command(&script, cx),
+            State::Moved | State::Stopping { .. } => Err(Refused::Stopping),
+        };
+        refuse_on_error(op, result, cx);
+    }
+
+    /// Ends commands that run.
+    pub(crate) fn stop_commands(&mut self, op: OpId, command: Option<CommandId>, cx: &mut Cx<'_>) {
+        if let Some(shared) = self.shared() {
+            refuse_on_error(op, shared.commands.stop(command, cx), cx);
+        } else if let Some(command) = command {
+            cx.emit(Event::Refused { op, reason: Refused::NoSuchCommand { command } });
+        }
+    }
+
+    /// Tells a command's terminal its size.
+    pub(crate) fn resize_command(
+        &mut self,
+        op: OpId,
+        command: CommandId,
+        size: TtySize,
+        cx: &mut Cx<'_>,
+    ) {
+        let result = match self.shared() {
+            Some(shared) => shared.commands.resize(command, size, cx),
+            None => Err(Refused::NoSuchCommand { command }),
+        };
+        refuse_on_error(op, result, cx);
+    }
+
+    fn shared(&mut self) -> Option<&mut Shared> {
+        match &mut self.state {
+            State::Idle(shared) | State::Turn(shared, _) | State::Stopping { shared, .. } => {
+                Some(shared)
+            }
+            State::Moved | State::Recovering(_) | State::Starting(_) => None,
         }
     }
 
@@ -227,11 +272,13 @@ impl Thread {
             State::Moved => return ControlFlow::Break(Done::Stopped),
             State::Starting(mut starting) => {
                 starting.early.give_back(cx);
+                starting.early.refuse_commands(cx);
                 cx.moved(MACHINE, "Starting", "stop", "(stopped)");
                 return ControlFlow::Break(Done::Stopped);
             }
             State::Recovering(mut recovering) => {
                 recovering.early.give_back(cx);
+                recovering.early.refuse_commands(cx);
                 (recovering.shared, None)
             }
             State::Idle(shared) => (shared, None),
@@ -340,6 +387,7 @@ impl Thread {
         self.pump(cx)?;
         if let State::Stopping { shared, .. } = &mut self.state {
             shared.commands.abandon(cx);
+            shared.commands.list(cx);
         }
         cx.moved(MACHINE, "Stopping", "late", "(stopped)");
         ControlFlow::Break(Done::Stopped)
@@ -347,6 +395,14 @@ impl Thread {
 
     /// Brings the thread as far as it can go.
     pub(crate) fn pump(&mut self, cx: &mut Cx<'_>) -> ControlFlow<Done> {
+        let flow = self.advance(cx);
+        if let Some(shared) = self.shared() {
+            shared.commands.list(cx);
+        }
+        flow
+    }
+
+    fn advance(&mut self, cx: &mut Cx<'_>) -> ControlFlow<Done> {
         loop {
             match &mut self.state {
                 State::Starting(starting) => {
@@ -403,6 +459,9 @@ impl Thread {
                         let prompts = shared.queue.drain(cx);
                         cx.emit(Event::PromptsReturned { thread: cx.thread, prompts });
                     }
+                    if shared.has_meta {
+                        shared.tell_of_commands(cx);
+                    }
                     shared.log.flush(cx);
                     let voice = self.voice.is_closed();
                     if shared.commands.any_running() || shared.log.is_writing() || !voice {
@@ -424,6 +483,7 @@ impl Thread {
     fn refuse(&mut self, refused: Refused, cx: &mut Cx<'_>) -> ControlFlow<Done> {
         if let State::Starting(starting) = &mut self.state {
             starting.early.give_back(cx);
+            starting.early.refuse_commands(cx);
         }
         cx.moved(MACHINE, "Starting", "rollout unusable", "(refused)");
         ControlFlow::Break(Done::Refused(self.op, refused))
@@ -465,10 +525,12 @@ impl Thread {
         {
             cx.warn(cut);
         }
-        for (op, prompt) in early.into_iter() {
-            if let Err(reason) = shared.queue.push(prompt, cx) {
-                cx.emit(Event::Refused { op, reason });
-            }
+        let Early { prompts, commands } = early;
+        for (op, prompt) in prompts {
+            refuse_on_error(op, shared.queue.push(prompt, cx), cx);
+        }
+        for (op, script) in commands {
+            refuse_on_error(op, shared.run_command(&script, cx), cx);
         }
         State::Idle(shared)
     }
@@ -488,6 +550,12 @@ impl Thread {
                 earliest([shared.deadline(), turn, self.voice.deadline(), stop])
             }
         }
+    }
+}
+
+fn refuse_on_error(op: OpId, result: Result<(), Refused>, cx: &mut Cx<'_>) {
+    if let Err(reason) = result {
+        cx.emit(Event::Refused { op, reason });
     }
 }
 
@@ -545,6 +613,9 @@ fn on_command(
     let signalled = shared.commands.on_reply(id, reply, cx);
     if let Some(turn) = turn {
         turn.on_command(id, signalled, shared, cx);
+    }
+    if signalled == Signalled::Ended {
+        shared.on_command_ended(id, cx);
     }
 }
 

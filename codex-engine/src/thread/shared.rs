@@ -10,10 +10,11 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use codex_proto::{
-    EffectKind, Event, Mono, Reply,
+    CommandId, EffectKind, Event, Mono, Refused, Reply,
     effect::{GitInfo, ProjectInfo, ShellSnapshot},
     event::Usage,
     item::{ItemBody, PlanItem, ResponseItem, ResponseKind, TurnItem},
+    policy::SandboxPolicy,
     rollout::{LineKind, TurnContext},
     settings::ShellKind,
     wire::responses::request::Frame,
@@ -22,11 +23,15 @@ use serde_json::Value;
 
 use super::queue::PromptQueue;
 use crate::{
-    limits::SNAPSHOT_MS,
+    limits::{COMMANDS_MAX, SNAPSHOT_MS, USER_COMMAND_MS, USER_COMMANDS_UNTOLD_MAX},
     machine::{Cx, Part},
     models::{self, BYTES_PER_TOKEN, Model},
     rollout::{log::RolloutLog, restore::Restored},
-    tool::{command::Commands, grants::Grants},
+    tool::{
+        command::{Commands, Launch},
+        grants::Grants,
+        plan::{self, CommandPlan, Wait},
+    },
 };
 
 const MACHINE: &str = "snapshot";
@@ -55,6 +60,8 @@ pub(crate) struct Shared {
     /// What the agent is to be told about voice.
     pub(crate) voice_note: VoiceNote,
     pub(crate) commands: Commands,
+    /// Commands of the user's own that the model is told of with the next prompt.
+    untold: Vec<ResponseItem>,
     pub(crate) snapshot: Snapshot,
     pub(crate) usage: Usage,
     pub(crate) next_item: u32,
@@ -135,6 +142,7 @@ impl Shared {
             queue: PromptQueue::default(),
             voice_note: VoiceNote::default(),
             commands: Commands::default(),
+            untold: Vec::new(),
             snapshot: if has_snapshot { Snapshot::Unstarted } else { Snapshot::Off },
             usage: Usage::default(),
             next_item: 0,
@@ -188,6 +196,58 @@ impl Shared {
         }
         self.log.record_item(cx.now.wall, &item);
         self.history.push(item);
+    }
+
+    /// Runs a command of the user's own: at once, with the user's rights.
+    ///
+    /// # Errors
+    /// When too many run.
+    pub(crate) fn run_command(&mut self, script: &str, cx: &mut Cx<'_>) -> Result<(), Refused> {
+        let (argv, own_shell) = plan::script(script.to_owned(), None, Some(true), cx.settings)
+            .or_else(|_| plan::script(script.to_owned(), None, None, cx.settings))
+            .map_err(|_| Refused::EmptyPrompt)?;
+        let plan = CommandPlan {
+            argv,
+            cwd: cx.settings.cwd.clone(),
+            wait: Wait::Timeout(USER_COMMAND_MS),
+            output_tokens_max: None,
+            escalated: false,
+            justification: None,
+            own_shell,
+            tty: false,
+        };
+        let launch = Launch {
+            call_id: "",
+            item: self.next_item,
+            snapshot: self.snapshot_path(),
+            output_bytes: self.output_bytes,
+            sandbox: SandboxPolicy::full_access(),
+            typed: Some(script),
+        };
+        let limit = COMMANDS_MAX;
+        self.commands.start(&plan, launch, cx).map_err(|_| Refused::TooManyCommands { limit })?;
+        self.next_item += 1;
+        Ok(())
+    }
+
+    /// Keeps what the model is told of a command of the user's own that has ended.
+    pub(crate) fn on_command_ended(&mut self, id: CommandId, cx: &mut Cx<'_>) {
+        let Some(item) = self.commands.take_told(id) else { return };
+        if self.untold.len() >= USER_COMMANDS_UNTOLD_MAX {
+            self.untold.remove(0);
+            cx.warn(format!(
+                "the model is told of the last {USER_COMMANDS_UNTOLD_MAX} commands only; the \
+                 oldest is left out"
+            ));
+        }
+        self.untold.push(item);
+    }
+
+    /// Tells the model of the user's commands, when it is told something anyway.
+    pub(crate) fn tell_of_commands(&mut self, cx: &mut Cx<'_>) {
+        for item in std::mem::take(&mut self.untold) {
+            self.record(item, cx);
+        }
     }
 
     /// Adds an event to the rollout.

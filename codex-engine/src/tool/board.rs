@@ -553,7 +553,8 @@ fn start_command(
         None
     };
     let sandbox = rights.sandbox(&cx.settings.sandbox);
-    let launch = Launch { call_id: &call.call_id, item, snapshot, output_bytes, sandbox };
+    let call_id = &call.call_id;
+    let launch = Launch { call_id, item, snapshot, output_bytes, sandbox, typed: None };
     match shared.commands.start(&plan, launch, cx) {
         Ok(command) => {
             shared.next_item += 1;
@@ -581,11 +582,12 @@ fn start_poll(plan: &PollPlan, shared: &mut Shared, cx: &mut Cx<'_>) -> RunState
     };
     match plan.chars.as_str() {
         "" => {}
+        chars if command.has_tty() => command.type_in(chars, cx),
         "\u{3}" => command.interrupt(cx),
         _ => {
             return RunState::Done(
                 "write_stdin failed: the input of this session is closed; start the command anew \
-                 with its input in a file or a pipe"
+                 with tty=true, or with its input in a file or a pipe"
                     .into(),
             );
         }
@@ -635,6 +637,7 @@ fn session_answer(waiting: &Waiting, shared: &mut Shared, cx: &mut Cx<'_>) -> St
         }
         None => {
             text.push_str(&format!("Process running with session ID {}\n", waiting.command));
+            command.go_to_background();
             false
         }
     };

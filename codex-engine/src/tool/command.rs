@@ -14,9 +14,10 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use codex_proto::{
-    CommandId, EffectId, EffectKind, Event, HostError, HostErrorKind, Mono, Reply,
-    effect::{Exit, Signal, Spawn},
-    item::{CommandItem, ItemBody, ItemStatus, TurnItem},
+    CommandId, EffectId, EffectKind, Event, HostError, HostErrorKind, Mono, Refused, Reply,
+    effect::{Exit, Signal, Spawn, TtySize},
+    event::RunningCommand,
+    item::{CommandItem, ItemBody, ItemStatus, ResponseItem, Role, TurnItem},
     policy::SandboxPolicy,
     shell,
 };
@@ -24,7 +25,8 @@ use codex_proto::{
 use super::{output::HeadTail, plan::CommandPlan};
 use crate::{
     limits::{
-        COMMAND_HEAD_BYTES, COMMAND_TAIL_BYTES, COMMANDS_MAX, KILL_GRACE_MS, SPOOL_BYTES_MAX,
+        COMMAND_HEAD_BYTES, COMMAND_TAIL_BYTES, COMMANDS_MAX, KILL_GRACE_MS, LIST_TAIL,
+        SPOOL_BYTES_MAX, TTY_SIZE, USER_COMMAND_MS,
     },
     machine::{Cx, NEW, Part},
 };
@@ -49,8 +51,15 @@ pub(crate) struct Command {
     spool: PathBuf,
     spool_after_bytes: usize,
     kill_at: Option<Mono>,
+    /// When its time is over, where the command itself has one.
+    until: Option<Mono>,
     timed_out: bool,
     sandboxed: bool,
+    tty: bool,
+    /// Whether no call waits for it: it has yielded, or it is the user's own.
+    is_background: bool,
+    /// Bytes of output that the model may see.
+    output_bytes: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +103,8 @@ pub(crate) enum Signalled {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Commands {
     table: BTreeMap<CommandId, Command>,
+    /// Those in the background that people were told of last.
+    listed: Vec<CommandId>,
 }
 
 /// What a started command inherits from its thread.
@@ -105,6 +116,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) output_bytes: usize,
     /// What it may touch.
     pub(crate) sandbox: SandboxPolicy,
+    /// What the user typed, for a command of the user's own.
+    pub(crate) typed: Option<&'a str>,
 }
 
 impl Commands {
@@ -128,14 +141,15 @@ impl Commands {
         };
         let shown = CommandItem {
             call_id: launch.call_id.to_owned(),
-            command: shell::join(&plan.argv),
+            command: launch.typed.map_or_else(|| shell::join(&plan.argv), str::to_owned),
             cwd: plan.cwd.clone(),
             output: String::new(),
             exit_code: None,
             status: ItemStatus::InProgress,
             duration_ms: 0,
-            by_user: false,
+            by_user: launch.typed.is_some(),
         };
+        let by_user = shown.by_user;
         let thread = cx.thread.to_string();
         let spool = cx.settings.host.scratch.join("out").join(thread);
         let spool = spool.join(format!("{}.txt", launch.item));
@@ -151,7 +165,7 @@ impl Commands {
                 sandbox: launch.sandbox,
                 snapshot: launch.snapshot,
                 stdin: false,
-                tty: None,
+                tty: plan.tty.then_some(TTY_SIZE),
                 spool: spool.clone(),
                 spool_after_bytes,
                 head_bytes: COMMAND_HEAD_BYTES,
@@ -177,8 +191,12 @@ impl Commands {
                 spool,
                 spool_after_bytes,
                 kill_at: None,
+                until: by_user.then(|| cx.now.mono.after_ms(USER_COMMAND_MS)),
                 timed_out: false,
                 sandboxed,
+                tty: plan.tty,
+                is_background: by_user,
+                output_bytes: launch.output_bytes,
             },
         );
         Ok(id)
@@ -224,15 +242,91 @@ impl Commands {
     /// Kills what did not go by itself.
     pub(crate) fn on_wake(&mut self, cx: &mut Cx<'_>) {
         for command in self.table.values_mut() {
-            if command.kill_at.is_some_and(|at| at <= cx.now.mono) {
+            let is_over = |at: Option<Mono>| at.is_some_and(|at| at <= cx.now.mono);
+            if is_over(command.until) {
+                command.time_out(cx);
+            } else if is_over(command.kill_at) {
                 command.kill(cx);
             }
         }
     }
 
     pub(crate) fn deadline(&self) -> Option<(Mono, &'static str)> {
-        let at = self.table.values().filter_map(|command| command.kill_at).min()?;
-        Some((at, "kill command"))
+        let kills = self.table.values().filter_map(|command| command.kill_at);
+        let ends = self.table.values().filter_map(|command| command.until);
+        let kills = kills.min().map(|at| (at, "kill command"));
+        [kills, ends.min().map(|at| (at, "command timeout"))].into_iter().flatten().min()
+    }
+
+    /// Tells people which commands run in the background, when others do than before.
+    pub(crate) fn list(&mut self, cx: &mut Cx<'_>) {
+        let background = |command: &&Command| command.is_background && !command.has_ended();
+        let is_listed = |(id, command): (&CommandId, &Command)| {
+            background(&command).then_some((command.started, *id))
+        };
+        let mut running: Vec<(Mono, CommandId)> = self.table.iter().filter_map(is_listed).collect();
+        running.sort_unstable();
+        let ids: Vec<CommandId> = running.into_iter().map(|(_, id)| id).collect();
+        if ids == self.listed {
+            return;
+        }
+        let running = ids.iter().filter_map(|id| Some(self.table.get(id)?.listed(*id, cx)));
+        cx.emit(Event::Commands { thread: cx.thread, running: running.collect() });
+        self.listed = ids;
+    }
+
+    /// Asks commands to end: one, or all in the background.
+    ///
+    /// # Errors
+    /// When that one does not run.
+    pub(crate) fn stop(&mut self, only: Option<CommandId>, cx: &mut Cx<'_>) -> Result<(), Refused> {
+        if let Some(command) = only {
+            let found = self.table.get_mut(&command).filter(|command| !command.has_ended());
+            found.ok_or(Refused::NoSuchCommand { command })?.terminate(cx);
+            return Ok(());
+        }
+        for command in self.table.values_mut().filter(|command| command.is_background) {
+            command.terminate(cx);
+        }
+        Ok(())
+    }
+
+    /// Tells a terminal its size.
+    ///
+    /// # Errors
+    /// When no command of this id runs in a terminal.
+    pub(crate) fn resize(
+        &self,
+        id: CommandId,
+        size: TtySize,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Refused> {
+        let found = self.table.get(&id).filter(|command| command.tty && !command.has_ended());
+        let command = found.ok_or(Refused::NoSuchCommand { command: id })?;
+        let size = TtySize { rows: size.rows.max(1), columns: size.columns.max(1) };
+        cx.tell(EffectKind::Resize { spawn: command.effect, size });
+        Ok(())
+    }
+
+    /// What the model is told of a command of the user's own that has ended; it is forgotten.
+    pub(crate) fn take_told(&mut self, id: CommandId) -> Option<ResponseItem> {
+        let command = self.table.get(&id)?;
+        if !command.shown.by_user || !command.has_ended() {
+            return None;
+        }
+        let command = self.table.remove(&id)?;
+        let CommandItem { command: typed, exit_code, duration_ms, .. } = &command.shown;
+        let spool = command.spool();
+        let output = command.all.render(command.output_bytes, spool.as_deref());
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+        let seconds = *duration_ms as f64 / 1_000.0;
+        let text = format!(
+            "<user_shell_command>\n<command>\n{typed}\n</command>\n<result>\nExit code: \
+             {}\nDuration: {seconds:.4} seconds\nOutput:\n{output}\n</result>\n\
+             </user_shell_command>",
+            exit_code.unwrap_or(-1),
+        );
+        Some(ResponseItem::message(Role::User, &[text]))
     }
 
     /// Kills everything that runs.
@@ -300,6 +394,7 @@ impl Command {
 
     fn end(&mut self, ended: Ended, cx: &mut Cx<'_>) -> Signalled {
         self.kill_at = None;
+        self.until = None;
         let code = match &ended {
             Ended::Exited(_) if self.timed_out => TIMED_OUT_CODE,
             Ended::Exited(exit) => exit.code,
@@ -364,14 +459,46 @@ impl Command {
         cx.tell(EffectKind::Flush(self.effect));
     }
 
-    /// Types Ctrl-C.
+    /// Whether it has a terminal of its own.
+    pub(crate) fn has_tty(&self) -> bool {
+        self.tty
+    }
+
+    /// Types into its terminal.
+    pub(crate) fn type_in(&self, chars: &str, cx: &mut Cx<'_>) {
+        let bytes = chars.as_bytes().to_vec();
+        cx.tell(EffectKind::Stdin { spawn: self.effect, bytes });
+    }
+
+    /// Does what Ctrl-C would in a terminal.
     pub(crate) fn interrupt(&self, cx: &mut Cx<'_>) {
         cx.tell(EffectKind::Signal { spawn: self.effect, signal: Signal::Interrupt });
+    }
+
+    /// No call waits for it any longer.
+    pub(crate) fn go_to_background(&mut self) {
+        self.is_background = true;
+    }
+
+    fn listed(&self, id: CommandId, cx: &Cx<'_>) -> RunningCommand {
+        let (lines_max, bytes_max) = LIST_TAIL;
+        let text = self.all.tail_text(bytes_max);
+        let lines: Vec<&str> = text.lines().collect();
+        RunningCommand {
+            id,
+            item: self.item,
+            command: self.shown.command.clone(),
+            tty: self.tty,
+            by_user: self.shown.by_user,
+            running_ms: cx.now.mono.ms_since(self.started),
+            tail: lines[lines.len().saturating_sub(lines_max)..].join("\n"),
+        }
     }
 
     /// Kills it because its time is over.
     pub(crate) fn time_out(&mut self, cx: &mut Cx<'_>) {
         self.timed_out = true;
+        self.until = None;
         self.kill(cx);
     }
 

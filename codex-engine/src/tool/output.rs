@@ -59,6 +59,13 @@ impl HeadTail {
         self.omitted.saturating_add((self.head.len() + self.tail.len()) as u64)
     }
 
+    /// The end, as text of so many bytes at most.
+    pub(crate) fn tail_text(&self, budget: usize) -> String {
+        let all = if self.tail.is_empty() { &self.head } else { &self.tail };
+        let end = &all[all.len().saturating_sub(budget)..];
+        String::from_utf8_lossy(&end[char_ceil(end)..]).into_owned()
+    }
+
     /// As text for people: what was left out is said in a line of its own.
     pub(crate) fn text(&self) -> String {
         self.render(self.head_max + self.tail_max, None)

@@ -10,7 +10,7 @@ use codex_proto::{
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::limits::{POLL_MS_MIN, SHELL_TIMEOUT_MS, WRITE_YIELD_MS, YIELD_MS};
+use crate::limits::{POLL_MS_MIN, SHELL_TIMEOUT_MS, TYPED_BYTES_MAX, WRITE_YIELD_MS, YIELD_MS};
 
 /// What a call would do.
 #[derive(Clone, Debug, PartialEq)]
@@ -171,11 +171,6 @@ fn patch(text: String, settings: &Settings) -> Plan {
 }
 
 fn exec_command(args: ExecCommandArgs, settings: &Settings) -> Result<Plan, String> {
-    if args.tty {
-        return Err("exec_command failed: this build has no terminals yet; run the command again \
-                    without tty=true"
-            .into());
-    }
     let (default, least, most) = YIELD_MS;
     let (argv, own_shell) = script(args.cmd, args.shell.as_deref(), args.login, settings)?;
     Ok(command(
@@ -254,6 +249,13 @@ fn write_stdin(args: &WriteStdinArgs, settings: &Settings) -> Result<Plan, Strin
     let command = u32::try_from(id)
         .map(CommandId)
         .map_err(|_| format!("write_stdin failed: unknown session id {id}"))?;
+    if args.chars.len() > TYPED_BYTES_MAX {
+        return Err(format!(
+            "write_stdin failed: {} bytes at once, at most {TYPED_BYTES_MAX}; type less, or put \
+             it into a file",
+            args.chars.len()
+        ));
+    }
     let wait_ms = if args.chars.is_empty() {
         millis(args.yield_time_ms, POLL_MS_MIN)
             .clamp(POLL_MS_MIN, settings.background_poll_ms_max.max(POLL_MS_MIN))
@@ -270,7 +272,10 @@ fn write_stdin(args: &WriteStdinArgs, settings: &Settings) -> Result<Plan, Strin
 }
 
 /// The argv of a script, and whether it is in the session's own shell.
-fn script(
+///
+/// # Errors
+/// When a login shell is asked for and not allowed: the text for the model.
+pub(crate) fn script(
     script: String,
     shell: Option<&str>,
     login: Option<bool>,
@@ -405,13 +410,16 @@ mod tests {
 
     #[test]
     fn nonsense_is_named() {
+        use serde_json::json;
         assert!(
             error("exec_command", "{bad json").starts_with("failed to parse function arguments")
         );
         assert!(error("exec_command", "{}").contains("missing field `cmd`"));
         assert_eq!(error("nope", "{}"), "unsupported call: nope");
         assert!(error("update_plan", r#"{"plan":[],"bogus":1}"#).contains("bogus"));
-        assert!(error("exec_command", r#"{"cmd":"x","tty":true}"#).contains("tty"));
+        assert!(error("exec_command", r#"{"cmd":"x","tty":1}"#).contains("expected a boolean"));
+        let long = json!({ "session_id": 1, "chars": "x".repeat(TYPED_BYTES_MAX + 1) });
+        assert!(error("write_stdin", &long.to_string()).contains("1048577 bytes at once"));
         assert!(error("shell", r#"{"command":[]}"#).contains("empty"));
         assert!(
             error("exec_command", r#"{"cmd":"x","sandbox_permissions":"all"}"#).contains("`all`")

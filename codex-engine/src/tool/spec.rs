@@ -75,7 +75,8 @@ fn exec_command(settings: &Settings) -> Value {
     properties["shell"] = text("Path of the shell. Default: the user's.");
     properties["tty"] = json!({
         "type": "boolean",
-        "description": "Give the command a terminal, so that it can be typed to. Default false.",
+        "description": "Give the command a terminal of 24 lines and 80 columns, so that it can be typed \
+                        to with write_stdin. Default false: its input is empty.",
     });
     properties["workdir"] =
         text("Where to run, relative to the working directory. Default: there.");
@@ -97,7 +98,10 @@ fn write_stdin() -> Value {
         "write_stdin",
         "Types into a command session that is still running, or only waits for more output of it.",
         json!({
-            "chars": text("What to type. Empty: only wait."),
+            "chars": text(
+                "What to type, for a session with a terminal; \\n is Enter, \\u0003 is Ctrl-C, which \
+                 every session takes. Empty: only wait.",
+            ),
             "max_output_tokens": number("Upper bound on the output that is returned."),
             "session_id": number("The id that exec_command returned."),
             "yield_time_ms": number("How long to wait for output."),

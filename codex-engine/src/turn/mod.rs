@@ -311,6 +311,7 @@ impl Turn {
         if output_schema.is_some() {
             self.output_schema = output_schema;
         }
+        shared.tell_of_commands(cx);
         shared.record(item, cx);
         let event = json!({
             "type": "user_message",

@@ -247,6 +247,13 @@ impl Harness {
         self.reply(id, Reply::Exited(exit));
     }
 
+    /// A command prints, and its output so far is asked for and comes.
+    pub fn answer_tail(&mut self, id: EffectId, output: &str) {
+        self.reply(id, Reply::Bytes(output.as_bytes().to_vec()));
+        self.pass_ms(300);
+        self.reply(id, Reply::Tail { omitted_bytes: 0, bytes: Vec::new() });
+    }
+
     /// The questions that are open, oldest first.
     pub fn questions(&self) -> Vec<ApprovalRequest> {
         let mut open: Vec<ApprovalRequest> = Vec::new();
