@@ -18,7 +18,7 @@ use crate::{
     desk::Desk,
     frame::Scene,
     input::{Said, Submission},
-    key::{Key, KeyCode, Modifiers},
+    key::{Key, KeyCode, Modifiers, Mouse},
     msg::{Answer, Msg, ScreenEffect},
     notify,
     popup::{self, Handled, Help, Popup},
@@ -62,6 +62,8 @@ struct Parts {
     status: Option<Line>,
     /// An empty row that sets the region off.
     gap: u16,
+    /// Rows that are left for the window of full-screen mode.
+    window: u16,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,14 +111,14 @@ impl AppState {
             Msg::Background(background) => self.desk.look = self.desk.look.on(background),
             Msg::Event(event) => self.on_event(&event),
             Msg::Focus(has_focus) => self.desk.has_focus = has_focus,
-            Msg::Key(key) => self.on_key(key),
-            Msg::Mouse(mouse) => match self.layers.pop() {
-                Some(mut layer) => {
-                    let handled = layer.on_mouse(mouse, &mut self.desk);
-                    self.put_back(layer, handled);
-                }
-                None => self.scroll.on_mouse(mouse, &self.desk),
-            },
+            Msg::Key(key) => {
+                self.lay_out();
+                self.on_key(key);
+            }
+            Msg::Mouse(mouse) => {
+                self.lay_out();
+                self.on_mouse(mouse);
+            }
             Msg::Paste(paste) => match self.layers.last_mut() {
                 Some(layer) => layer.on_paste(&paste, &mut self.desk),
                 None => {
@@ -125,7 +127,9 @@ impl AppState {
                     self.desk.effects().extend(effects);
                 }
             },
-            Msg::Resize { width, .. } => self.desk.columns = width.max(1),
+            Msg::Resize { width, height } => {
+                (self.desk.columns, self.desk.rows) = (width.max(1), height.max(1));
+            }
             Msg::Tick => {}
         }
         self.settle()
@@ -236,6 +240,23 @@ impl AppState {
         }
         popup::for_event(event, &mut self.desk);
         notify::on_event(event, &mut self.desk);
+    }
+
+    /// Keys and wheels that move by rows mean the rows of this size, drawn or not.
+    fn lay_out(&mut self) {
+        let parts = self.parts(self.desk.columns, self.desk.rows);
+        self.scroll.set_height(parts.window);
+        self.parts = Some(parts);
+    }
+
+    fn on_mouse(&mut self, mouse: Mouse) {
+        match self.layers.pop() {
+            Some(mut layer) => {
+                let handled = layer.on_mouse(mouse, &mut self.desk);
+                self.put_back(layer, handled);
+            }
+            None => self.scroll.on_mouse(mouse, &self.desk),
+        }
     }
 
     fn on_key(&mut self, key: Key) {
@@ -382,23 +403,31 @@ impl AppState {
             usize::from(count)
         };
         if desk.setup.mode == Mode::Plain {
-            return Parts { of, live: Vec::new(), above: Vec::new(), bottom, status: None, gap: 0 };
+            return Parts {
+                of,
+                live: Vec::new(),
+                above: Vec::new(),
+                bottom,
+                status: None,
+                gap: 0,
+                window: 0,
+            };
         }
         let status = (take(1) > 0).then(|| status::line(desk, columns));
         let mut above: Vec<Line> = activity::line(desk).into_iter().collect();
-        above.extend(self.scroll.line(desk));
         above.truncate(take(above.len()));
         let queue = queue(desk, columns);
         let room = take(queue.len().min(usize::from(rows) / 4));
         above.extend(queue.into_iter().take(room));
         let gap = u16::from(take(1) > 0);
         if desk.setup.mode == Mode::FullScreen {
-            return Parts { of, live: Vec::new(), above, bottom, status, gap };
+            let window = u16::try_from(take(usize::MAX)).unwrap_or(u16::MAX);
+            return Parts { of, live: Vec::new(), above, bottom, status, gap, window };
         }
         let cx = desk.context();
         let live = desk.transcript.live(desk.session.turn.is_some(), desk.now.mono, &cx);
         // Small, so that what is redrawn and what a resize may push out stays small.
-        let room = usize::from((rows / 2).max(LIVE_ROWS_MIN));
+        let room = usize::from((rows / 2).min(LIVE_ROWS_MAX));
         let mut rows: Vec<Line> = Vec::new();
         for line in live.iter().rev() {
             if rows.len() >= room {
@@ -408,7 +437,7 @@ impl AppState {
         }
         rows.truncate(take(room.min(rows.len())));
         rows.reverse();
-        Parts { of, live: rows, above, bottom, status, gap }
+        Parts { of, live: rows, above, bottom, status, gap, window: 0 }
     }
 }
 
@@ -429,8 +458,8 @@ fn bottom_rows(layers: &mut [Popup], desk: &mut Desk, columns: u16, rows: u16) -
     (layer.min(rows - input), input)
 }
 
-/// Rows of what may still change that are shown if there is room.
-const LIVE_ROWS_MIN: u16 = 6;
+/// Rows of what may still change that are shown, at most half of the screen.
+const LIVE_ROWS_MAX: u16 = 12;
 
 /// Prompts on their way, one row each.
 fn queue(desk: &Desk, columns: u16) -> Vec<Line> {
@@ -505,8 +534,11 @@ impl Scene for AppState {
         for line in parts.above.iter().rev() {
             draw(line, rows_at(1), buffer);
         }
-        rows_at(parts.gap);
+        let gap = rows_at(parts.gap);
         if self.desk.setup.mode == Mode::FullScreen {
+            if let Some(line) = self.scroll.line(&self.desk) {
+                draw(&line, gap, buffer);
+            }
             let window = rows_at(u16::MAX);
             self.scroll.view(window, buffer, &self.desk);
         } else {

@@ -35,6 +35,8 @@ pub struct Desk {
     pub now: Now,
     /// Columns of the terminal.
     pub columns: u16,
+    /// Rows of the terminal.
+    pub rows: u16,
     /// The branch of the working directory.
     pub branch: Option<String>,
     /// What the user's status script printed last.
@@ -70,6 +72,7 @@ impl Desk {
             look: Look::new(setup.theme.as_deref(), background, setup.terminal.colors),
             now: Now::default(),
             columns: 80,
+            rows: 24,
             branch: None,
             status_line: None,
             has_focus: true,

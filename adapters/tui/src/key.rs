@@ -276,7 +276,7 @@ impl FromStr for Key {
     fn from_str(text: &str) -> Result<Self, KeyError> {
         let fail = || KeyError { text: text.to_owned() };
         let mut modifiers = Modifiers::NONE;
-        let mut rest = text.trim();
+        let mut rest = text.trim_matches(|char: char| char.is_ascii_whitespace());
         if rest.is_empty() && !text.is_empty() {
             rest = " ";
         }

@@ -27,7 +27,7 @@ const WHEEL_ROWS: usize = 3;
 pub(crate) struct Scroll {
     /// The cell and the row that is the last one in the window; `None` at the end.
     bottom: Option<(usize, usize)>,
-    /// Rows of the window when it was drawn last.
+    /// Rows of the window.
     height: usize,
     kept: BTreeMap<usize, Arc<Vec<Line>>>,
     context: Option<Context>,
@@ -42,6 +42,11 @@ struct Find {
 }
 
 impl Scroll {
+    /// Rows of the window, before a key or the mouse moves it.
+    pub(crate) fn set_height(&mut self, rows: u16) {
+        self.height = rows.into();
+    }
+
     /// Takes a key that scrolls or searches.
     pub(crate) fn on_key(&mut self, key: Key, desk: &Desk) -> Handled {
         if self.find.is_some() {
@@ -110,11 +115,9 @@ impl Scroll {
 
     /// Draws the window.
     pub(crate) fn view(&mut self, area: Rect, buffer: &mut Buffer, desk: &Desk) {
-        self.height = area.height.into();
         self.keep_up(desk);
-        let end = self.end(desk);
-        let (cell, row) = self.bottom.unwrap_or(end);
-        let rows = self.rows_up_from(cell, row, self.height, desk);
+        let (cell, row) = self.bottom.unwrap_or(self.end(desk));
+        let rows = self.rows_up_from(cell, row, area.height.into(), desk);
         let selected = desk.look.style(Role::Selected);
         let query = self.find.as_ref().map(|find| find.query.to_lowercase()).unwrap_or_default();
         for (y, line) in (area.y..area.bottom()).zip(&rows) {

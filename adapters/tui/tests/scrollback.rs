@@ -15,6 +15,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod harness;
+
 use std::num::NonZeroU16;
 
 use alacritty_terminal::{
@@ -24,9 +26,11 @@ use alacritty_terminal::{
     term::{Config, Term, cell::Flags},
     vte::ansi::Processor,
 };
+use codex_proto::{Mono, Now, Wall};
 use codex_tui::{
-    Setup,
+    AppState, Msg, ScreenEffect, Setup,
     frame::{Scene, Writer},
+    key::Key,
     text::{Break, Line, draw, wrap},
 };
 use ratatui::{
@@ -81,10 +85,14 @@ impl Scene for Region {
 
 /// Words, some of them wide.
 fn text(dice: &mut Dice, columns_max: usize) -> String {
-    let columns = dice.below(columns_max);
+    const PIECES: [(&str, usize); 6] =
+        [("word", 4), ("ab ", 3), ("\u{4f60}\u{597d}", 4), ("x", 1), ("-- ", 3), ("caf\u{e9}", 4)];
+    let mut left = dice.below(columns_max);
     let mut out = String::new();
-    while codex_tui::text::width(&out) < columns {
-        out.push_str(["word", "ab ", "\u{4f60}\u{597d}", "x", "-- ", "caf\u{e9}"][dice.below(6)]);
+    while left > 0 {
+        let (piece, width) = PIECES[dice.below(PIECES.len())];
+        out.push_str(piece);
+        left = left.saturating_sub(width);
     }
     out
 }
@@ -94,8 +102,8 @@ trait Terminal {
     fn resize(&mut self, columns: u16, rows: u16);
     /// Column and row on the screen.
     fn cursor(&mut self) -> (u16, u16);
-    /// A row of the screen, without blanks at its end.
-    fn row(&mut self, row: u16) -> String;
+    /// A few rows of the screen from one on, without blanks at their ends.
+    fn rows(&mut self, first: u16, count: u16) -> Vec<String>;
     /// All rows there are, joined where the terminal wrapped them, without blanks at their ends.
     fn lines(&mut self) -> Vec<String>;
 }
@@ -153,8 +161,9 @@ impl Terminal for Reflowing {
         let point = self.term.grid().cursor.point;
         (u16::try_from(point.column.0).unwrap(), u16::try_from(point.line.0).unwrap())
     }
-    fn row(&mut self, row: u16) -> String {
-        self.text(row.into()).0.trim_end().to_owned()
+    fn rows(&mut self, first: u16, count: u16) -> Vec<String> {
+        let row = |row: u16| self.text(row.into()).0.trim_end().to_owned();
+        (first..first + count).map(row).collect()
     }
     fn lines(&mut self) -> Vec<String> {
         let history = i32::try_from(self.term.history_size()).unwrap();
@@ -196,9 +205,17 @@ impl Terminal for Cutting {
         let (row, column) = self.0.screen().cursor_position();
         (column, row)
     }
-    fn row(&mut self, row: u16) -> String {
+    fn rows(&mut self, first: u16, count: u16) -> Vec<String> {
         let columns = self.0.screen().size().1.get();
-        self.0.screen().rows(0, columns).nth(row.into()).unwrap().trim_end().to_owned()
+        let row = |row: u16| {
+            let cell = |column: u16| self.0.screen().cell(row, column);
+            let cells = (0..columns).filter_map(cell);
+            let text = cells.filter(|cell| !cell.is_wide_continuation()).map(|cell| {
+                if cell.has_contents() { cell.contents().to_owned() } else { " ".to_owned() }
+            });
+            text.collect::<String>().trim_end().to_owned()
+        };
+        (first..first + count).map(row).collect()
     }
     fn lines(&mut self) -> Vec<String> {
         let (rows, columns) = self.0.screen().size();
@@ -206,12 +223,14 @@ impl Terminal for Cutting {
         self.0.screen_mut().set_scrollback(usize::MAX);
         let history = self.0.screen().scrollback();
         let mut lines = vec![String::new()];
-        for back in (0..=history).rev() {
-            self.0.screen_mut().set_scrollback(back);
-            // With nothing scrolled back, the whole screen is left.
-            let count = if back == 0 { rows } else { 1 };
-            for row in 0..count {
-                let text = self.0.screen().rows(0, columns).nth(row.into()).unwrap();
+        // A screenful at a time; the last one begins where it may overlap.
+        let total = history + usize::from(rows);
+        let mut next = 0;
+        while next < total {
+            let start = next.min(history);
+            self.0.screen_mut().set_scrollback(history - start);
+            let shown: Vec<String> = self.0.screen().rows(0, columns).collect();
+            for (row, text) in (0_u16..).zip(shown).skip(next - start) {
                 let last = lines.last_mut().unwrap();
                 last.push_str(&text);
                 if !self.0.screen().row_wrapped(row) {
@@ -219,6 +238,7 @@ impl Terminal for Cutting {
                     lines.push(String::new());
                 }
             }
+            next = start + usize::from(rows);
         }
         lines
     }
@@ -269,8 +289,9 @@ fn run(terminal: &mut impl Terminal, reflow: bool, seed: u64) -> (Vec<String>, V
 fn check(terminal: &mut impl Terminal, region: &Region, columns: u16) {
     let (x, y) = terminal.cursor();
     assert_eq!(x, region.caret.x, "the cursor's column is the caret's");
-    for (index, row) in (0..).zip(&region.rows) {
-        let shown = terminal.row(y - region.caret.y + index);
+    let count = u16::try_from(region.rows.len()).unwrap();
+    let shown = terminal.rows(y - region.caret.y, count);
+    for (index, (row, shown)) in region.rows.iter().zip(shown).enumerate() {
         let want = wrap(&Line::plain(&**row), columns, Break::Anywhere)[0].text();
         assert_eq!(shown, want.trim_end(), "row {index} of the region");
     }
@@ -301,4 +322,87 @@ fn a_terminal_that_cuts_rows_keeps_each_line_exactly_once() {
         }
         assert_eq!(starts.len(), want.len(), "seed {seed}");
     }
+}
+
+/// A conversation that streams, is resized, and is typed into; returns what was printed and what is
+/// left in the terminal.
+fn converse(terminal: &mut impl Terminal, reflow: bool, seed: u64) -> (Vec<String>, Vec<String>) {
+    let mut setup = Setup::sample();
+    setup.terminal.reflow = reflow;
+    let mut writer = Writer::new(&setup);
+    let (mut app, _) = AppState::new(setup);
+    let mut dice = Dice(seed);
+    let mut printed: Vec<String> = Vec::new();
+    let mut typed = 0;
+    let mut step = |app: &mut AppState, writer: &mut Writer, msg: Msg, ms: u64| {
+        let now = Now { mono: Mono(ms * 1_000), wall: Wall(0) };
+        for effect in app.update(now, msg) {
+            if let ScreenEffect::Print(lines) = effect {
+                printed.extend(lines.iter().map(|line| line.text().trim_end().to_owned()));
+                writer.print(lines);
+            }
+        }
+    };
+    let (mut columns, mut rows) = (80, 24);
+    terminal.resize(columns, rows);
+    writer.resize(columns, rows);
+    step(&mut app, &mut writer, Msg::Resize { width: columns, height: rows }, 0);
+    step(&mut app, &mut writer, Msg::Event(harness::ready()), 0);
+    step(&mut app, &mut writer, Msg::Event(harness::turn_started()), 0);
+    let mut ms = 0;
+    for id in 0..120 {
+        step(&mut app, &mut writer, Msg::Event(harness::started(id, harness::agent(""))), ms);
+        let mut whole = String::new();
+        for n in 0..30 {
+            let line = format!("m{id:03}-{n:02} {}\n", text(&mut dice, 150).replace('-', "+"));
+            let line = if n % 7 == 0 { format!("{line}\n") } else { line };
+            whole.push_str(&line);
+            ms += 20;
+            step(&mut app, &mut writer, Msg::Event(harness::delta(id, &line)), ms);
+            if dice.below(40) == 0 {
+                columns = u16::try_from(60 + dice.below(60)).unwrap();
+                rows = u16::try_from(30 + dice.below(20)).unwrap();
+                terminal.resize(columns, rows);
+                writer.resize(columns, rows);
+                let msg = Msg::Resize { width: columns, height: rows };
+                step(&mut app, &mut writer, msg, ms);
+            }
+            if dice.below(60) == 0 && typed < 12 {
+                typed += 1;
+                step(&mut app, &mut writer, Msg::Key(Key::char('\u{4f60}')), ms);
+            }
+            if dice.below(3) > 0 {
+                terminal.write(&writer.frame(&mut app));
+                let (x, y) = terminal.cursor();
+                assert_eq!(x, 2 + 2 * typed, "the cursor is behind what is typed");
+                let row = terminal.rows(y, 1).remove(0);
+                assert!(row.starts_with("\u{203a} "), "the cursor is in the composer: {row:?}");
+            }
+        }
+        let event = harness::completed(id, harness::agent(&whole));
+        step(&mut app, &mut writer, Msg::Event(event), ms);
+    }
+    terminal.write(&writer.finish());
+    let mut lines = terminal.lines();
+    while lines.last().is_some_and(String::is_empty) {
+        lines.pop();
+    }
+    (printed, lines)
+}
+
+#[test]
+fn a_conversation_is_in_the_scrollback_exactly_once() {
+    let (printed, lines) = converse(&mut Reflowing::new(), true, 7);
+    assert!(printed.len() > 3_600, "{}", printed.len());
+    for (index, (want, got)) in printed.iter().zip(&lines).enumerate() {
+        assert_eq!(got, want, "line {index}");
+    }
+    assert_eq!(lines.len(), printed.len());
+
+    let (printed, lines) = converse(&mut Cutting::new(), false, 7);
+    let starts = |lines: &[String]| -> Vec<String> {
+        let is_start = |line: &&String| line.as_bytes().get(4) == Some(&b'-');
+        lines.iter().filter(is_start).map(|line| line.chars().take(7).collect()).collect()
+    };
+    assert_eq!(starts(&lines), starts(&printed));
 }

@@ -24,6 +24,8 @@ pub(super) struct Inline {
     hyperlinks: bool,
     /// What the terminal shows of the region; no rows when there is none.
     drawn: Buffer,
+    /// Rows of the terminal then.
+    rows: u16,
     /// The cursor within the region.
     cursor: Position,
     is_cursor_shown: bool,
@@ -37,6 +39,7 @@ impl Inline {
             reflow: terminal.reflow,
             hyperlinks,
             drawn: Buffer::empty(Rect::ZERO),
+            rows: 0,
             cursor: Position::ORIGIN,
             is_cursor_shown: true,
             spare: Buffer::empty(Rect::ZERO),
@@ -64,7 +67,9 @@ impl Inline {
         let caret = scene.view(area, &mut next);
 
         let mut pen = Pen::default();
-        let is_whole = !lines.is_empty() || self.drawn.area.width != columns;
+        // A terminal that gets lower drops rows below the cursor.
+        let is_resized = (self.drawn.area.width, self.rows) != (columns, rows);
+        let is_whole = is_resized || !lines.is_empty();
         let mut at = self.cursor;
         if is_whole {
             self.to_top(&mut pen, columns);
@@ -111,6 +116,7 @@ impl Inline {
             pen.push(if is_shown { "\x1b[?25h" } else { "\x1b[?25l" });
         }
         self.spare = std::mem::replace(&mut self.drawn, next);
+        self.rows = rows;
         self.cursor = target;
         self.is_cursor_shown = is_shown;
         wrapped(pen.out)

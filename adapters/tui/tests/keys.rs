@@ -1,0 +1,169 @@
+//! What keys do to a conversation: steering, queueing, stopping, leaving, and who is called when.
+
+mod harness;
+
+use codex_proto::{
+    Event, Op,
+    event::TurnOutcome,
+    op::{Delivery, Prompt, PromptPart},
+};
+use codex_tui::{
+    Msg, ScreenEffect, Setup,
+    setup::{Notifications, NotifyMethod},
+};
+use harness::{Run, completed, thread, turn_ended, turn_started, user};
+
+fn run() -> Run {
+    let mut run = Run::ready(Setup::sample(), 80, 24);
+    run.take_effects();
+    run
+}
+
+/// The ops among the effects since the last call.
+fn ops(run: &mut Run) -> Vec<Op> {
+    let effects = run.take_effects().into_iter();
+    effects
+        .filter_map(|effect| match effect {
+            ScreenEffect::Op(_, op) => Some(op),
+            _ => None,
+        })
+        .collect()
+}
+
+fn prompt(text: &str, delivery: Delivery) -> Op {
+    let content = vec![PromptPart::Text(text.into())];
+    Op::Prompt(Box::new(Prompt { thread: thread(), content, delivery, output_schema: None }))
+}
+
+#[test]
+fn enter_steers_and_alt_enter_queues() {
+    let mut run = run();
+    run.event(turn_started()).keys("steer\n").keys("then<alt-enter>");
+    let want = [prompt("steer", Delivery::Steer), prompt("then", Delivery::FollowUp)];
+    assert_eq!(ops(&mut run), want);
+    assert!(run.tell().contains("sent: steer") && run.tell().contains("then: then"));
+    // What has reached the model is no longer on its way.
+    run.event(completed(1, user("steer")));
+    assert!(!run.tell().contains("sent: steer"));
+}
+
+#[test]
+fn esc_stops_and_what_comes_back_is_in_the_composer() {
+    let mut run = run();
+    run.event(turn_started()).keys("one\n").keys("two<alt-enter>").keys("three");
+    ops(&mut run);
+    run.keys("<esc>");
+    assert_eq!(ops(&mut run), [Op::Interrupt { thread: thread() }]);
+    let back = |text: &str| Prompt::text(thread(), text);
+    let prompts = vec![back("one"), back("two")];
+    run.event(Event::PromptsReturned { thread: thread(), prompts });
+    run.event(turn_ended(TurnOutcome::Interrupted));
+    let told = run.tell();
+    assert!(told.contains("one") && told.contains("two") && told.contains("three"), "{told}");
+    assert!(!told.contains("sent: ") && told.contains("stopped"), "{told}");
+    run.keys("\n");
+    let Some(Op::Prompt(prompt)) = ops(&mut run).pop() else { panic!("nothing is sent") };
+    let PromptPart::Text(text) = &prompt.content[0] else { panic!("text") };
+    let order: Vec<usize> = ["one", "two", "three"].iter().map(|w| text.find(w).unwrap()).collect();
+    assert!(order.is_sorted(), "{text}");
+}
+
+#[test]
+fn a_command_of_the_users_own_is_run() {
+    let mut run = run();
+    run.keys("!ls -l\n");
+    assert_eq!(ops(&mut run), [Op::RunCommand { thread: thread(), script: "ls -l".into() }]);
+}
+
+#[test]
+fn ctrl_c_clears_then_stops_then_leaves_when_it_comes_twice() {
+    let mut run = run();
+    run.event(turn_started()).keys("text<ctrl-c>");
+    assert_eq!(ops(&mut run), []);
+    run.keys("<ctrl-c>");
+    assert_eq!(ops(&mut run), [Op::Interrupt { thread: thread() }]);
+    run.event(turn_ended(TurnOutcome::Interrupted));
+    run.keys("<ctrl-c>").wait(5_000).keys("<ctrl-c>");
+    let quits = |run: &mut Run| {
+        run.take_effects().iter().any(|effect| matches!(effect, ScreenEffect::Quit { .. }))
+    };
+    assert!(!quits(&mut run), "too late for a second one");
+    run.keys("<ctrl-c>");
+    assert!(quits(&mut run));
+}
+
+#[test]
+fn who_leaves_is_told_how_to_go_on() {
+    let mut run = run();
+    run.event(completed(1, user("hello"))).keys("<ctrl-d>");
+    let Some(ScreenEffect::Quit { farewell }) = run.take_effects().pop() else { panic!("quits") };
+    assert_eq!(farewell, [format!("To go on: codex resume {}", thread())]);
+}
+
+#[test]
+fn nothing_typed_before_the_thread_is_ready_is_lost() {
+    let mut run = Run::new(Setup::sample(), 80, 24);
+    run.keys("early\n");
+    assert!(run.tell().contains("early"));
+    run.event(harness::ready()).keys("\n");
+    assert!(ops(&mut run).contains(&prompt("early", Delivery::Steer)));
+}
+
+/// What is written to the terminal, or shown by the host, since the last call.
+fn calls(run: &mut Run) -> Vec<String> {
+    let effects = run.take_effects().into_iter();
+    effects
+        .filter_map(|effect| match effect {
+            ScreenEffect::Write(bytes) if !bytes.starts_with("\u{1b}]0;") => Some(bytes),
+            ScreenEffect::Toast { title, body } => Some(format!("{title}: {body}")),
+            _ => None,
+        })
+        .collect()
+}
+
+fn done() -> Event {
+    turn_ended(TurnOutcome::Completed { last_message: Some("All **done**.\n\nReally.".into()) })
+}
+
+#[test]
+fn the_user_is_called_when_nobody_looks() {
+    let mut run = run();
+    run.event(turn_started()).event(done());
+    assert_eq!(calls(&mut run), <[String; 0]>::default());
+    run.msg(Msg::Focus(false)).event(turn_started()).event(done());
+    assert_eq!(calls(&mut run), ["\u{1b}]9;All **done**. Really.\u{7}"]);
+    run.event(turn_started()).event(turn_ended(TurnOutcome::Interrupted));
+    assert_eq!(calls(&mut run), <[String; 0]>::default(), "who stops it is there");
+}
+
+#[test]
+fn notifications_are_as_configured() {
+    for (change, want) in [
+        (
+            (|setup| setup.notifications.always = true) as fn(&mut Setup),
+            vec!["\u{1b}]9;All **done**. Really.\u{7}"],
+        ),
+        (|setup| setup.terminal.focus_events = false, vec!["\u{1b}]9;All **done**. Really.\u{7}"]),
+        (
+            |setup| {
+                setup.notifications.always = true;
+                setup.terminal.notify = NotifyMethod::Toast;
+            },
+            vec!["Codex: All **done**. Really."],
+        ),
+        (
+            |setup| {
+                let none = Notifications { turn: false, approval: false, always: true };
+                setup.notifications = none;
+            },
+            vec![],
+        ),
+    ] {
+        let mut setup = Setup::sample();
+        change(&mut setup);
+        let mut run = Run::ready(setup, 80, 24);
+        run.take_effects();
+        run.event(turn_started()).event(done());
+        assert_eq!(calls(&mut run), want);
+    }
+}

@@ -1,0 +1,113 @@
+//! Full-screen mode: the window over the transcript.
+
+mod harness;
+
+use codex_tui::{
+    Msg, Setup,
+    key::{Modifiers, Mouse, MouseKind},
+    setup::Mode,
+};
+use harness::{Run, agent, completed, delta, golden, started, tell_buffer, turn_started, user};
+use proptest::prelude::*;
+
+fn run(cells: u32, width: u16, height: u16) -> Run {
+    let mut run = Run::ready(Setup { mode: Mode::FullScreen, ..Setup::sample() }, width, height);
+    for id in 0..cells {
+        let text: String = (0..id % 4).map(|row| format!("cell {id} row {row}\n\n")).collect();
+        run.event(completed(id, agent(&text)));
+    }
+    run
+}
+
+fn rows(run: &mut Run) -> Vec<String> {
+    let (buffer, _) = run.draw_whole();
+    let width = usize::from(buffer.area.width);
+    let row = |cells: &[ratatui::buffer::Cell]| {
+        cells.iter().map(|cell| cell.symbol()).collect::<String>().trim_end().to_owned()
+    };
+    buffer.content.chunks(width).map(row).collect()
+}
+
+#[test]
+fn nothing_leaves_and_the_end_is_shown() {
+    let mut run = run(40, 60, 12);
+    assert!(run.printed.is_empty());
+    let shown = rows(&mut run);
+    assert!(shown.iter().any(|row| row == "cell 39 row 2"), "{shown:?}");
+    // What streams is shown as it comes.
+    run.event(turn_started()).event(started(99, agent(""))).event(delta(99, "now"));
+    assert!(rows(&mut run).iter().any(|row| row == "now"));
+}
+
+#[test]
+fn a_search_goes_up_and_marks_what_it_finds() {
+    let mut run = run(40, 60, 12);
+    run.draw_whole();
+    run.keys("<f3>cell 7 row<enter>");
+    let (buffer, caret) = run.draw_whole();
+    let mut told = String::new();
+    tell_buffer(&mut told, &buffer, caret);
+    golden("search.txt", &told);
+    run.keys("<esc>");
+    run.keys("<f3>no such text<enter>");
+    assert!(rows(&mut run).iter().any(|row| row.contains("not found")));
+}
+
+#[test]
+fn the_start_is_reached_and_the_window_stays_full() {
+    let mut run = run(40, 60, 12);
+    let full = rows(&mut run);
+    run.keys("<alt-home>");
+    let start = rows(&mut run);
+    assert_eq!(start[0], "codex 0.0.0 \u{b7} new conversation");
+    assert_ne!(start, full);
+    // What is said meanwhile does not move it.
+    run.event(completed(50, user("more")));
+    assert_eq!(rows(&mut run)[0], start[0]);
+    run.keys("<alt-end>");
+    assert!(rows(&mut run).iter().any(|row| row.contains("more")));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn up_and_down_again_is_where_it_was(
+        cells in 1..40_u32,
+        height in 8..30_u16,
+        before in 0..20_usize,
+        steps in 1..30_usize,
+    ) {
+        let mut run = run(cells, 50, height);
+        let wheel = |kind| Msg::Mouse(Mouse { kind, column: 0, row: 0, modifiers: Modifiers::NONE });
+        run.draw_whole();
+        let mut seen = vec![window(&mut run)];
+        for _ in 0..before + steps {
+            run.msg(wheel(MouseKind::ScrollUp));
+            seen.push(window(&mut run));
+        }
+        // At the start it goes no further; from there each step down is a step back.
+        seen.dedup();
+        let mut back = vec![window(&mut run)];
+        for _ in 0..seen.len() + 3 {
+            run.msg(wheel(MouseKind::ScrollDown));
+            back.push(window(&mut run));
+        }
+        back.dedup();
+        prop_assert_eq!(back.last(), seen.first(), "the end is reached again");
+        let all = seen.concat();
+        for row in back.concat() {
+            prop_assert!(all.contains(&row), "{} was never above", row);
+        }
+    }
+}
+
+/// The rows of the window alone.
+fn window(run: &mut Run) -> Vec<String> {
+    let mut rows = rows(run);
+    // Composer, status, and the rows between.
+    let keep = rows.len().saturating_sub(3);
+    rows.truncate(keep);
+    rows.retain(|row| !row.contains("more below"));
+    rows
+}
