@@ -39,6 +39,7 @@ mod status;
 pub mod text;
 pub mod theme;
 pub mod transcript;
+pub mod voice;
 
 pub use app::AppState;
 pub use msg::{Answer, Msg, ScreenEffect};

@@ -131,8 +131,9 @@ pub(crate) async fn peer(
         let mut playout = playout.lock().unwrap_or_else(PoisonError::into_inner);
         playout.pull(Instant::now(), samples);
     });
+    // A peer that is made ahead opens no device.
     microphone.set_open(open.microphone != MicrophoneState::Off);
-    speaker.set_open(true);
+    speaker.set_open(open.microphone != MicrophoneState::Off);
     let mut buffer = [0; DATAGRAM_BYTES_MAX];
     let mut unsent_count = 0_u64;
     let mut is_closing = false;
@@ -196,11 +197,16 @@ pub(crate) async fn peer(
                         add_loopback(&mut peer, &mut sockets, now);
                     }
                     peer.answer(now, &sdp);
+                    speaker.set_open(true);
                 }
                 Command::Clear => peer.clear(),
                 Command::Microphone(at, state) => {
                     peer.microphone(at, state);
-                    microphone.set_open(state != MicrophoneState::Off);
+                    let is_open = state != MicrophoneState::Off;
+                    microphone.set_open(is_open);
+                    if is_open {
+                        speaker.set_open(true);
+                    }
                 }
                 Command::Play(_) => {}
                 Command::Send(text) => peer.send(now, text),

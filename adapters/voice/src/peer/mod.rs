@@ -302,6 +302,8 @@ impl Peer {
         }
         match self.state {
             State::Closing { until } => deadline.min(until),
+            // Made ahead, and nobody speaks: nothing is to be reported.
+            State::Offered(_) if self.uplink.state() == MicrophoneState::Off => deadline,
             State::Connecting | State::Offered(_) | State::Up => {
                 deadline.min(self.reported + REPORT_EVERY)
             }
