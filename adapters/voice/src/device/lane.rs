@@ -19,11 +19,14 @@ use std::{
     time::Duration,
 };
 
+use async_channel::Receiver;
 use async_io::Timer;
 use codex_proto::{
     HostError, HostErrorKind,
     effect::{AudioDevice, AudioNews},
 };
+
+use futures_lite::Stream;
 
 use super::{Devices, NULL, Null, Opening};
 
@@ -49,7 +52,7 @@ pub(crate) struct Lane {
 enum State {
     Closed,
     Opening(Choice, Opening, Timer),
-    Running(Choice, Pin<Box<dyn Future<Output = HostError>>>),
+    Running(Choice, Option<Pin<Box<Receiver<String>>>>, Pin<Box<dyn Future<Output = HostError>>>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +124,8 @@ impl Lane {
                         Ok(opened) => {
                             let name = opened.name;
                             tracing::info!(device = ?self.device, name, "an audio device is open");
-                            self.state = State::Running(choice, opened.running);
+                            let moves = opened.moves.map(Box::pin);
+                            self.state = State::Running(choice, moves, opened.running);
                         }
                         Err(error) => {
                             self.start(match choice {
@@ -132,8 +136,13 @@ impl Lane {
                         }
                     }
                 }
-                State::Running(choice, running) => {
+                State::Running(choice, moves, running) => {
                     let choice = *choice;
+                    if let Some(Poll::Ready(Some(name))) =
+                        moves.as_mut().map(|moves| moves.as_mut().poll_next(cx))
+                    {
+                        return Poll::Ready(self.moved(&name));
+                    }
                     let Poll::Ready(error) = running.as_mut().poll(cx) else {
                         return Poll::Pending;
                     };
@@ -146,11 +155,21 @@ impl Lane {
         }
     }
 
-    fn explain(&self, choice: Choice, error: HostError) -> AudioNews {
-        let kind = match self.device {
+    fn kind(&self) -> &'static str {
+        match self.device {
             AudioDevice::Microphone => "microphone",
             AudioDevice::Speaker => "speaker",
-        };
+        }
+    }
+
+    fn moved(&self, name: &str) -> AudioNews {
+        tracing::warn!(device = ?self.device, name, "the system put another device in its place");
+        let text = format!("the {} is `{name}` now: the system changed it", self.kind());
+        AudioNews::Device { device: self.device, error: HostError::new(HostErrorKind::Other, text) }
+    }
+
+    fn explain(&self, choice: Choice, error: HostError) -> AudioNews {
+        let kind = self.kind();
         let instead = match &self.state {
             State::Opening(Choice::Default, ..) => "the default one is used",
             State::Closed | State::Opening(..) | State::Running(..) => "voice goes on without one",
@@ -190,12 +209,23 @@ mod tests {
             let other = |text: &str| HostError::new(HostErrorKind::NotFound, text);
             Box::pin(async move {
                 match next.expect("opened as often as scripted") {
+                    Ok("moves") => {
+                        let (sender, moves) = async_channel::bounded(1);
+                        sender.try_send("Desk".to_owned()).unwrap();
+                        let running = Box::pin(async move {
+                            let _sender = sender;
+                            std::future::pending().await
+                        });
+                        Ok(Opened { name: "moves".into(), moves: Some(moves), running })
+                    }
                     Ok("stays") => Ok(Opened {
                         name: "stays".into(),
+                        moves: None,
                         running: Box::pin(std::future::pending()),
                     }),
                     Ok(end) => Ok(Opened {
                         name: end.into(),
+                        moves: None,
                         running: Box::pin(async move { other(end) }),
                     }),
                     Err(error) => Err(other(error)),
@@ -254,6 +284,8 @@ mod tests {
                 "the default microphone cannot be used: none; voice goes on without one",
             ]
         );
+        let moved = ["the microphone is `Desk` now: the system changed it"];
+        assert_eq!(news(None, &[Ok("moves")]), moved);
         let flapping = [Ok("gone"); LOSSES_MAX];
         assert_eq!(news(None, &flapping).len(), LOSSES_MAX);
         assert_eq!(news(Some(NULL), &[]), [] as [&str; 0], "asked for");

@@ -16,6 +16,7 @@ mod pulse;
 
 use std::{ffi::OsString, fmt, future::Future, pin::Pin, sync::Arc, time::Instant};
 
+use async_channel::Receiver;
 use codex_proto::{HostError, effect::AudioDevice};
 
 pub use self::null::Null;
@@ -36,6 +37,8 @@ pub type Opening = Pin<Box<dyn Future<Output = Result<Opened, HostError>>>>;
 pub struct Opened {
     /// Its name, for people.
     pub name: String,
+    /// Names of devices that the system put in its place while it runs.
+    pub moves: Option<Receiver<String>>,
     /// Moves audio until the device is gone, and says why.
     pub running: Pin<Box<dyn Future<Output = HostError>>>,
 }

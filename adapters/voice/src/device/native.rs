@@ -158,7 +158,7 @@ fn start(
             HostError::new(HostErrorKind::Disconnected, "the audio device has ended")
         })
     };
-    Ok(Opened { name, running: Box::pin(running) })
+    Ok(Opened { name, moves: None, running: Box::pin(running) })
 }
 
 fn from_i32(sample: i32) -> f32 {

@@ -50,5 +50,5 @@ fn open(mut step: impl FnMut(Instant) + 'static) -> Opening {
             }
         }
     });
-    Box::pin(async { Ok(Opened { name: NULL.into(), running }) })
+    Box::pin(async { Ok(Opened { name: NULL.into(), moves: None, running }) })
 }

@@ -26,6 +26,9 @@ const PIECE_BYTES: u32 = 10 * 2 * PER_MS as u32;
 /// Bytes of audio that wait in the server for the speaker: 40 ms.
 const SPEAKER_BYTES: u32 = 4 * PIECE_BYTES;
 
+/// Length of the server's cookie.
+const COOKIE_BYTES: usize = 256;
+
 /// Longest message of the server that is read, in bytes.
 const MESSAGE_BYTES_MAX: usize = 4 << 20;
 
@@ -126,6 +129,7 @@ async fn record(pulse: Pulse, name: Option<String>, mut sink: Sink) -> Result<Op
     let command = Command::CreateRecordStream(params);
     let stream: protocol::CreateRecordStreamReply = connection.ask(&command).await?;
     let name = text(stream.sink_name.as_deref());
+    let (sender, moves) = async_channel::bounded(1);
     let running = async move {
         loop {
             let command = match connection.message().await {
@@ -146,14 +150,14 @@ async fn record(pulse: Pulse, name: Option<String>, mut sink: Sink) -> Result<Op
                     return gone("the microphone is gone (unplugged, or its server ended it)");
                 }
                 Command::RecordStreamMoved(moved) => {
-                    let name = text(Some(&moved.device_name));
-                    tracing::info!(name, "the microphone was changed by the sound server");
+                    // Full: the newest name will be told.
+                    let _ = sender.force_send(text(Some(&moved.device_name)));
                 }
                 _ => {}
             }
         }
     };
-    Ok(Opened { name, running: Box::pin(running) })
+    Ok(Opened { name, moves: Some(moves), running: Box::pin(running) })
 }
 
 async fn play(pulse: Pulse, name: Option<String>, mut source: Source) -> Result<Opened, HostError> {
@@ -177,6 +181,7 @@ async fn play(pulse: Pulse, name: Option<String>, mut source: Source) -> Result<
     let command = Command::CreatePlaybackStream(params);
     let stream: protocol::CreatePlaybackStreamReply = connection.ask(&command).await?;
     let name = text(stream.sink_name.as_deref());
+    let (sender, moves) = async_channel::bounded(1);
     let running = async move {
         let mut wanted = stream.requested_bytes;
         let mut samples = Vec::new();
@@ -203,14 +208,14 @@ async fn play(pulse: Pulse, name: Option<String>, mut source: Source) -> Result<
                     return gone("the speaker is gone (unplugged, or its server ended it)");
                 }
                 Command::PlaybackStreamMoved(moved) => {
-                    let name = text(Some(&moved.device_name));
-                    tracing::info!(name, "the speaker was changed by the sound server");
+                    // Full: the newest name will be told.
+                    let _ = sender.force_send(text(Some(&moved.device_name)));
                 }
                 _ => {}
             }
         }
     };
-    Ok(Opened { name, running: Box::pin(running) })
+    Ok(Opened { name, moves: Some(moves), running: Box::pin(running) })
 }
 
 /// A connection to the server.
@@ -228,7 +233,9 @@ enum Message {
 }
 
 impl Connection {
-    async fn begin(socket: Async<UnixStream>, cookie: Vec<u8>) -> Result<Self, HostError> {
+    async fn begin(socket: Async<UnixStream>, mut cookie: Vec<u8>) -> Result<Self, HostError> {
+        // Any other length is a protocol error, even where no cookie is needed.
+        cookie.resize(COOKIE_BYTES, 0);
         let mut connection = Self { socket, version: protocol::MAX_VERSION, sequence: 0 };
         let auth = protocol::AuthParams {
             version: protocol::MAX_VERSION,
