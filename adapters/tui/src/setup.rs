@@ -149,6 +149,13 @@ pub struct ModelChoice {
     pub price: Option<Price>,
 }
 
+impl ModelChoice {
+    fn sample(slug: &str, about: &str) -> Self {
+        let efforts = ["medium", "low", "high", "xhigh"].map(str::to_owned).to_vec();
+        Self { slug: slug.into(), about: about.into(), efforts, price: None }
+    }
+}
+
 /// Prices per million tokens, in the user's currency.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Price {
@@ -182,7 +189,8 @@ pub enum Start {
 }
 
 impl Setup {
-    /// A setup for tests and examples: inline, 16 colours on a dark background, everything on.
+    /// A setup for tests and examples: inline, 16 colours on a dark background, two models,
+    /// everything on.
     #[must_use]
     pub fn sample() -> Self {
         Self {
@@ -213,7 +221,10 @@ impl Setup {
             status_line: None,
             status_script: false,
             terminal_title: None,
-            models: Vec::new(),
+            models: vec![
+                ModelChoice::sample("gpt-5.5", "the default; for most work"),
+                ModelChoice::sample("gpt-5.4-mini", "smaller and quicker"),
+            ],
             keymap: Vec::new(),
             start: Start::New,
             prompt: Vec::new(),

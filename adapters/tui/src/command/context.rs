@@ -19,7 +19,7 @@ pub(super) const CONTEXT: Command = Command {
 };
 
 /// Cells of the bar.
-const BAR_CELLS: u64 = 40;
+const BAR_CELLS: u64 = 20;
 
 fn lines(desk: &Desk) -> Vec<Line> {
     let session = &desk.session;

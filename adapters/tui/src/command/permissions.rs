@@ -9,7 +9,7 @@ use crate::{
 
 pub(super) const PERMISSIONS: Command = Command {
     name: "permissions",
-    aliases: &["approvals", "approval", "approve", "sandbox", "mode"],
+    aliases: &["approvals", "approval", "approve", "sandbox"],
     about: "choose when to be asked and what commands may touch",
     arguments: "[PRESET]",
     run,

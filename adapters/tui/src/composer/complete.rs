@@ -77,10 +77,10 @@ impl Completer {
         self.skills = skills;
     }
 
-    /// The command of this name.
+    /// The command of this name, in any case.
     #[must_use]
     pub fn command(&self, name: &str) -> Option<&Candidate> {
-        self.commands.iter().find(|command| command.name == name)
+        self.commands.iter().find(|command| command.name.eq_ignore_ascii_case(name))
     }
 
     /// The command whose name is most like this one.

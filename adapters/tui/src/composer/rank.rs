@@ -37,7 +37,8 @@ pub fn rank<'a, T: ?Sized + AsRef<str>>(
 /// Letters that may differ between a name and the one that was meant.
 const TYPOS_MAX: usize = 2;
 
-/// The name that was meant, when it was written with a slip or was not written to its end.
+/// The name that was meant, when it was written with a slip or was not written to its end; of
+/// several the first.
 #[must_use]
 pub fn meant<'a>(names: impl IntoIterator<Item = &'a str>, written: &str) -> Option<&'a str> {
     let written = written.to_ascii_lowercase();
@@ -46,7 +47,7 @@ pub fn meant<'a>(names: impl IntoIterator<Item = &'a str>, written: &str) -> Opt
     let found = names.into_iter().map(|name| (slips(name), name.len(), name));
     // A word of two letters is not another one that differs in both.
     let found = found.filter(|(slips, len, _)| *slips <= TYPOS_MAX && slips < len);
-    found.min().map(|(_, _, name)| name)
+    found.min_by_key(|(slips, _, _)| *slips).map(|(_, _, name)| name)
 }
 
 /// How many letters must be put in, left out, replaced or swapped with the next to make one word of

@@ -24,7 +24,7 @@ use crate::{
     desk::Desk,
     diff,
     key::{Key, KeyCode, KeyKind, Paste},
-    text::{Break, Line, clean, clean_line, draw, fit, wrap},
+    text::{Break, Line, clean, clean_line, draw, wrap},
     theme::{Look, Role},
 };
 
@@ -32,6 +32,8 @@ use crate::{
 pub const APPROVAL_REST_MS: u64 = 500;
 /// Rows of the question at most, besides its answers; more scroll.
 const BODY_ROWS_MAX: u16 = 18;
+/// Columns of the mark and the key before an answer.
+const ANSWER_COLUMNS: u16 = 6;
 
 /// The question that is asked; the others wait behind it.
 #[derive(Clone, Debug)]
@@ -181,7 +183,38 @@ impl Approval {
         }
     }
 
-    fn chrome(&self, request: &ApprovalRequest, desk: &Desk) -> Chrome {
+    /// The answers as rows, with the place of each. What a yes covers is never cut off.
+    fn answers(
+        &self,
+        request: &ApprovalRequest,
+        columns: u16,
+        desk: &Desk,
+        look: &Look,
+    ) -> Vec<Line> {
+        let is_armed = self.is_armed(desk);
+        let width = columns.saturating_sub(ANSWER_COLUMNS).max(1);
+        let mut rows = Vec::new();
+        for (index, (bound, text)) in Self::options(request, desk).iter().enumerate() {
+            let is_chosen = self.chosen == Some(index);
+            let key_role = if is_armed { Role::Accent } else { Role::Dim };
+            let role = match (is_armed, is_chosen) {
+                (false, _) => Role::Dim,
+                (true, true) => Role::Selected,
+                (true, false) => Role::Plain,
+            };
+            let mark = if is_chosen { "› " } else { "  " };
+            let mut line = Line::styled(mark, look.style(Role::Accent));
+            line.push(format!("{:<4}", desk.bindings.label(*bound)), look.style(key_role));
+            for part in wrap(&Line::styled(text.as_str(), look.style(role)), width, Break::Words) {
+                part.spans.into_iter().for_each(|span| line.push_span(span));
+                rows.push(line);
+                line = Line::plain(" ".repeat(usize::from(ANSWER_COLUMNS)));
+            }
+        }
+        rows
+    }
+
+    fn chrome(&self, request: &ApprovalRequest, is_listed: bool, desk: &Desk) -> Chrome {
         let waiting = desk.session.questions.iter();
         let waiting = waiting.filter(|have| !desk.answered.contains(&have.id));
         let count = waiting.clone().count();
@@ -197,6 +230,9 @@ impl Approval {
         if !self.is_armed(desk) {
             return chrome.key("pause typing", "to answer");
         }
+        if is_listed {
+            return chrome.key("↑ ↓", "choose").key(label(Bound::PageDown), "scroll");
+        }
         chrome = chrome.key(label(Bound::Approve), "yes");
         if request.session_scope.is_some() {
             chrome = chrome.key(label(Bound::ApproveForSession), "session");
@@ -205,7 +241,6 @@ impl Approval {
             .key(label(Bound::Deny), "no")
             .key(label(Bound::Abort), "stop")
             .key(label(Bound::DenyWithFeedback), "no, but")
-            .key(label(Bound::PageDown), "more")
     }
 }
 
@@ -335,7 +370,7 @@ impl Layer for Approval {
         let body = Self::body(request, columns, desk, &desk.look).len();
         let body = u16::try_from(body).unwrap_or(u16::MAX).min(BODY_ROWS_MAX);
         let answers = match self.state {
-            State::Asking => Self::options(request, desk).len(),
+            State::Asking => self.answers(request, columns, desk, &desk.look).len(),
             State::Feedback(_) => 1,
         };
         let answers = u16::try_from(answers).unwrap_or(1);
@@ -350,16 +385,15 @@ impl Layer for Approval {
         look: &Look,
     ) -> Option<Position> {
         let request = self.request(desk)?;
-        let inner = self.chrome(request, desk).draw(area, buffer, look);
         let rows = Self::body(request, area.width, desk, look);
-        let options = Self::options(request, desk);
-        let wanted = match self.state {
-            State::Asking => options.len(),
-            State::Feedback(_) => 1,
+        let options = match self.state {
+            State::Asking => self.answers(request, area.width, desk, look),
+            State::Feedback(_) => vec![Line::new()],
         };
-        let wanted = u16::try_from(wanted).unwrap_or(1);
-        // What is asked is more than the list of answers, whose keys are in the last row anyway.
-        let is_roomy = inner.height > wanted + 1;
+        let wanted = u16::try_from(options.len()).unwrap_or(u16::MAX);
+        // What is asked is more than the list of answers, whose keys are in the last row then.
+        let is_roomy = area.height > wanted.saturating_add(CHROME_ROWS + 1);
+        let inner = self.chrome(request, is_roomy, desk).draw(area, buffer, look);
         let is_feedback = matches!(self.state, State::Feedback(_));
         let answers = match (is_roomy, is_feedback) {
             (true, _) => wanted,
@@ -378,21 +412,8 @@ impl Layer for Approval {
         if let State::Feedback(field) = &self.state {
             return field.view("  Instead: ", "what to do", at, buffer, look);
         }
-        let is_armed = self.is_armed(desk);
-        for (index, (bound, text)) in options.iter().enumerate().take(usize::from(answers)) {
-            let is_chosen = self.chosen == Some(index);
-            let key_role = if is_armed { Role::Accent } else { Role::Dim };
-            let role = match (is_armed, is_chosen) {
-                (false, _) => Role::Dim,
-                (true, true) => Role::Selected,
-                (true, false) => Role::Plain,
-            };
-            let mut line =
-                Line::styled(if is_chosen { "› " } else { "  " }, look.style(Role::Accent));
-            line.push(format!("{:<4}", desk.bindings.label(*bound)), look.style(key_role));
-            let room = usize::from(area.width).saturating_sub(line.width());
-            line.push(fit(text, room), look.style(role));
-            draw(&line, at, buffer);
+        for line in options.iter().take(usize::from(answers)) {
+            draw(line, at, buffer);
             at.y += 1;
         }
         None

@@ -208,7 +208,8 @@ impl List {
 
     /// Whether all words fit beside their names.
     fn fits(&self, columns: u16) -> bool {
-        let room = usize::from(columns).saturating_sub(MARK_COLUMNS + self.name_columns() + GAP);
+        let name = self.name_columns_of(columns);
+        let room = usize::from(columns).saturating_sub(MARK_COLUMNS + name + GAP);
         let tail = self.tail_columns();
         let room = room.saturating_sub(if tail > 0 { tail + GAP } else { 0 });
         usize::from(columns) >= ABOUT_COLUMNS_MIN
@@ -217,6 +218,11 @@ impl List {
 
     fn name_columns(&self) -> usize {
         self.entries.iter().map(|entry| width(&named(entry))).max().unwrap_or(0)
+    }
+
+    /// Columns for names where the words stand beside them.
+    fn name_columns_of(&self, columns: u16) -> usize {
+        self.name_columns().min(usize::from(columns) * 2 / 5)
     }
 
     fn tail_columns(&self) -> usize {
@@ -272,8 +278,10 @@ impl List {
             draw(&line, Rect { y, height: 1, ..area }, buffer);
             y += 1;
         }
-        if let Some(chosen) = self.chosen() {
-            let rows = about(&self.entries[chosen], area.width);
+        if let Some(chosen) = self.chosen().map(|index| &self.entries[index])
+            && width(&chosen.about) > columns.about
+        {
+            let rows = about(chosen, area.width);
             for row in rows.into_iter().take(about_rows) {
                 let at = Rect { x: area.x + 2, y, width: area.width.saturating_sub(2), height: 1 };
                 draw(&row.patched(look.style(Role::Dim)), at.intersection(area), buffer);
@@ -313,8 +321,8 @@ impl Columns {
             let about = list.entries.iter().map(|entry| width(&entry.about)).max().unwrap_or(0);
             let about = if is_wide { about.min(rest / 3) } else { 0 };
             (rest.saturating_sub(if about > 0 { about + GAP } else { 0 }), about)
-        } else if list.fits(columns) {
-            let name = list.name_columns();
+        } else if is_wide {
+            let name = list.name_columns_of(columns);
             (name, rest.saturating_sub(name + GAP))
         } else {
             // The words are shown below, for the chosen one.
