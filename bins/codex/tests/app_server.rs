@@ -95,6 +95,86 @@ fn an_interrupt_ends_the_turn_and_what_it_started() {
     assert_eq!(client.end().0.code(), Some(0));
 }
 
+/// A turn in which the model asks to leave the sandbox, and what the client says to that.
+fn ask_to_leave_the_sandbox(decision: &Value) -> (Vec<Value>, String) {
+    let world = World::new(
+        r#"[{"items": [{"call": "exec_command", "args": {"cmd": "echo out > made.txt",
+            "sandbox_permissions": "require_escalated", "justification": "to leave a mark"}}]},
+            {"items": ["done"]}]"#,
+    );
+    let mut client = Client::start(&world, &[]);
+    let params = json!({ "sandbox": "read-only", "approvalPolicy": "on-request" });
+    let thread = client.thread(params);
+    let turn = client.turn(&thread, "go");
+    let question = client.until(|line| line.get("id").is_some() && line.get("method").is_some());
+    assert_eq!(question["method"], "item/commandExecution/requestApproval");
+    let params = &question["params"];
+    assert_eq!((&params["threadId"], &params["turnId"]), (&json!(thread), &json!(turn)));
+    assert!(params["command"].as_str().unwrap().contains("echo out"), "{params}");
+    let reason = params["reason"].as_str().unwrap();
+    assert!(reason.contains("to leave a mark") && reason.contains("gives up"), "{reason}");
+    // It waits, and so does the command.
+    let waiting = json!({ "type": "active", "activeFlags": ["waitingOnApproval"] });
+    assert!(client.seen.iter().any(|line| line["params"]["status"] == waiting));
+    assert!(!world.project().join("made.txt").exists());
+    client.send(&json!({ "id": question["id"], "result": { "decision": decision } }));
+    let resolved = client.until_method("serverRequest/resolved");
+    assert_eq!(resolved["params"]["requestId"], question["id"]);
+    client.until_method("turn/completed");
+    let (ran, seen) = client.end();
+    assert_eq!(ran.code(), Some(0));
+    let made = fs::read_to_string(world.project().join("made.txt")).unwrap_or_default();
+    (seen, made)
+}
+
+fn ended(lines: &[Value]) -> (Vec<Value>, Value) {
+    let commands = lines.iter().filter(|line| {
+        line["method"] == "item/completed" && line["params"]["item"]["type"] == "commandExecution"
+    });
+    let statuses = commands.map(|line| line["params"]["item"]["status"].clone()).collect();
+    let turn = lines.iter().rfind(|line| line["method"] == "turn/completed").unwrap();
+    (statuses, turn["params"]["turn"]["status"].clone())
+}
+
+#[test]
+fn a_yes_runs_what_was_asked_about() {
+    let (seen, made) = ask_to_leave_the_sandbox(&json!("accept"));
+    assert_eq!(made, "out\n");
+    assert_eq!(ended(&seen), (vec![json!("completed")], json!("completed")));
+}
+
+#[test]
+fn a_no_and_an_odd_answer_run_nothing() {
+    for no in [json!("decline"), json!({ "acceptWithExecpolicyAmendment": {} })] {
+        let (seen, made) = ask_to_leave_the_sandbox(&no);
+        assert_eq!(made, "");
+        assert_eq!(ended(&seen), (vec![json!("declined")], json!("completed")), "{no}");
+    }
+    let (seen, made) = ask_to_leave_the_sandbox(&json!("cancel"));
+    assert_eq!(made, "");
+    assert_eq!(ended(&seen).1, "interrupted");
+}
+
+#[test]
+fn the_example_of_the_documentation_runs() {
+    let script =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/examples/app-server.py");
+    let world = World::new(HELLO);
+    let mut command = std::process::Command::new("python3");
+    command.arg(script).args(["--codex", world::BINARY, "hi"]).current_dir(world.project());
+    for (name, value) in world.command(&[]).get_envs() {
+        command.env(name, value.unwrap_or_default());
+    }
+    match command.output() {
+        Ok(output) => {
+            let text = String::from_utf8_lossy(&output.stdout);
+            assert_eq!(text, "Hello there.\ncompleted\n");
+            assert!(output.status.success());
+        }
+        Err(error) => println!("skipped: python3 cannot be started: {error}"),
+    }
+}
+
 #[test]
 fn the_end_of_input_ends_everything_and_loses_no_line() {
     let marker = format!("16180.{}", std::process::id());
@@ -223,7 +303,11 @@ fn a_thread_goes_on_where_it_was() {
     client.end();
     let mut client = Client::start(&world, &[]);
     let answer = client.ask("thread/resume", json!({ "threadId": thread }));
-    assert_eq!(answer["result"]["thread"]["id"], thread.as_str(), "{answer}");
+    let past = &answer["result"]["thread"];
+    assert_eq!((&past["id"], &past["preview"]), (&json!(thread), &json!("the first prompt")));
+    let items = past["turns"][0]["items"].as_array().unwrap_or_else(|| panic!("{answer}"));
+    assert_eq!(items[0]["content"][0]["text"], "the first prompt");
+    assert_eq!(items.last().unwrap()["text"], "Hello there.");
     client.turn(&thread, "more");
     client.until_method("turn/completed");
     let input = world.requests.lock().unwrap()[1]["input"].to_string();
