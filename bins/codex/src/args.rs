@@ -110,6 +110,8 @@ pub(crate) enum Command {
     Sandbox(SandboxArgs),
     /// Watch the agent work on a small broken project, without account or network
     Rehearse(RehearseArgs),
+    /// Talk with the agent
+    Voice(VoiceArgs),
     /// Look at feature flags
     Features(FeaturesArgs),
     /// Tools for looking inside
@@ -305,4 +307,42 @@ pub(crate) struct RehearseArgs {
     /// Write down everything the engine is told, for `codex debug replay`
     #[arg(long, value_name = "FILE", conflicts_with = "serve")]
     pub(crate) journal: Option<PathBuf>,
+}
+
+/// Talks with a realtime model that hands work to the agent. What is said is printed line by line on
+/// standard output, everything else on standard error. Enter alone mutes and opens the microphone, a
+/// line of text is sent, the end of the input or Ctrl-C ends the conversation. Needs `--enable
+/// realtime_conversation` and an API key. Exit codes: 0 it was ended, 1 it failed or could not start.
+#[derive(Args, Debug)]
+#[command(long_about, args_conflicts_with_subcommands = true)]
+pub(crate) struct VoiceArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Neither microphone nor speaker: silence in, nothing out
+    #[arg(long)]
+    pub(crate) null: bool,
+    /// Begin with the microphone muted
+    #[arg(long)]
+    pub(crate) muted: bool,
+    #[command(subcommand)]
+    pub(crate) command: Option<VoiceCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum VoiceCommand {
+    /// Check devices, microphone and network for voice
+    Doctor(VoiceDoctorArgs),
+}
+
+/// Lists the devices, listens to the microphone for three seconds, and lets two peers talk to each
+/// other over loopback. Says what to do about each failure. Needs no account. Exit code 1 when a
+/// check failed.
+#[derive(Args, Debug)]
+#[command(long_about)]
+pub(crate) struct VoiceDoctorArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Neither microphone nor speaker
+    #[arg(long)]
+    pub(crate) null: bool,
 }

@@ -8,6 +8,7 @@ mod features;
 mod login;
 mod rehearse;
 mod sandbox;
+mod voice;
 
 use std::process::ExitCode;
 
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
             let SandboxPlatform::Linux(args) = sandbox.platform;
             sandbox::run(args, sandbox.config)
         }
+        Some(Command::Voice(args)) => voice::run(args, session),
     };
     ExitCode::from(code)
 }

@@ -43,6 +43,7 @@ pub struct Shared {
 pub struct Signals {
     wakes: Async<UnixStream>,
     last: Arc<AtomicUsize>,
+    interrupt: fn(ThreadId) -> Op,
 }
 
 impl Signals {
@@ -61,7 +62,7 @@ impl Signals {
             flag::register_usize(signal, Arc::clone(&last), number)?;
             low_level::pipe::register(signal, wake.try_clone()?)?;
         }
-        Ok(Self { wakes: Async::new(wakes)?, last })
+        Ok(Self { wakes: Async::new(wakes)?, last, interrupt: |thread| Op::Interrupt { thread } })
     }
 
     /// The next signal; for ever none when the pipe is broken.
@@ -73,6 +74,12 @@ impl Signals {
         let signal = i32::try_from(self.last.load(Ordering::SeqCst)).unwrap_or(SIGINT);
         tracing::info!(signal, "a signal came");
         signal
+    }
+
+    /// Has SIGINT ask for something else than the end of the turn.
+    #[must_use]
+    pub fn interrupting(self, interrupt: fn(ThreadId) -> Op) -> Self {
+        Self { interrupt, ..self }
     }
 
     /// Turns signals into ops, for ever.
@@ -87,7 +94,7 @@ impl Signals {
             };
             // An error means that the host has ended, which is what was wanted.
             if signal == SIGINT {
-                let _ = ops.send(OpId(0), Op::Interrupt { thread }).await;
+                let _ = ops.send(OpId(0), (self.interrupt)(thread)).await;
             } else {
                 shared.ended_by.store(signal, Ordering::SeqCst);
                 let _ = ops.send(OpId(0), Op::StopThread { thread }).await;
