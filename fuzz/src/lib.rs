@@ -9,6 +9,7 @@ pub mod mutation;
 pub mod orders;
 pub mod scene;
 pub mod target;
+pub mod voice;
 pub mod world;
 
 pub use world::World;

@@ -42,6 +42,8 @@ pub struct Scene {
     pub events: Vec<Event>,
     /// The bodies of all requests.
     pub requests: Vec<Vec<u8>>,
+    /// Effects that have no reply, in order.
+    pub told: Vec<Effect>,
     /// The rollout.
     pub rollout: Vec<u8>,
     /// State changes in order.
@@ -70,6 +72,7 @@ impl Scene {
             thread: None,
             events: Vec::new(),
             requests: Vec::new(),
+            told: Vec::new(),
             rollout: Vec::new(),
             moves: Vec::new(),
             checks: check::all(&settings, SEED),
@@ -91,7 +94,7 @@ impl Scene {
         Self::with(Settings { ephemeral, approval, interactive: true, ..sample }).begun()
     }
 
-    fn begun(self) -> Self {
+    pub(crate) fn begun(self) -> Self {
         let mut scene = self;
         scene.op(Op::StartThread);
         scene.reply("project", [Reply::Project(Box::default()), Reply::Closed]);
@@ -159,6 +162,8 @@ impl Scene {
         if let Some(grammar) = Grammar::of(&effect.kind) {
             self.grammars.insert(effect.id, grammar);
             self.live.push(effect);
+        } else {
+            self.told.push(effect);
         }
     }
 

@@ -27,13 +27,16 @@ use codex_sim::{
 };
 use serde_json::{Value, json};
 
+#[path = "machines/voice.rs"]
+mod voice;
+
 /// Seeds that are run beside the scenes.
 const SEEDS: u64 = 25;
 /// Steps of the safety phase of each.
 const STEPS: usize = 300;
 
 /// Name of the machine, what it is, and the file that its table opens.
-const MACHINES: [(&str, &str, &str); 9] = [
+const MACHINES: [(&str, &str, &str); 17] = [
     ("thread", "A conversation, from its start to its end.", "thread/mod.rs"),
     ("slot", "One of the things that a thread needs before it can begin.", "thread/starting.rs"),
     ("prompt", "A prompt that has not reached the model yet.", "thread/queue.rs"),
@@ -43,6 +46,14 @@ const MACHINES: [(&str, &str, &str); 9] = [
     ("tool", "A tool call, from the model's word to its output.", "tool/board.rs"),
     ("command", "A running command.", "tool/command.rs"),
     ("patch", "A patch that is being applied.", "tool/patch.rs"),
+    ("conversation", "A conversation by voice.", "realtime/conversation.rs"),
+    ("call", "The request that creates a call by voice.", "realtime/create.rs"),
+    ("sideband", "The socket of a conversation by voice.", "realtime/sideband.rs"),
+    ("control", "Which line carries the messages of a conversation.", "realtime/control.rs"),
+    ("closing", "A socket of voice that is being closed.", "realtime/closing.rs"),
+    ("prepared", "What is ready before a conversation by voice.", "realtime/prepare.rs"),
+    ("response", "Asking the voice model to answer.", "realtime/response.rs"),
+    ("handoff", "A task that the voice model gives the agent.", "realtime/handoff.rs"),
 ];
 
 /// The rollout's writer has a table, too; it is last because every thread has one.
@@ -58,10 +69,11 @@ struct Row {
 }
 
 /// Machines that must have come to an end when another one makes this move.
-const ENDED: [(&str, &str, &[&str]); 3] = [
+const ENDED: [(&str, &str, &[&str]); 4] = [
     ("thread", "slots filled", &["slot"]),
     ("turn", "last line settled", &["stream", "tool", "patch"]),
-    ("thread", "all ended", &["prompt", "turn", "command"]),
+    ("thread", "all ended", &["prompt", "turn", "command", "conversation", "prepared"]),
+    ("thread", "all ended", &["call", "sideband", "control", "closing", "handoff"]),
 ];
 
 /// The moves of each seed's world in order; run once for all tests.
@@ -419,6 +431,7 @@ fn scenes() -> Vec<Vec<Move>> {
         }
         scene(patched);
     }
+    all.extend(voice::scenes());
     all
 }
 

@@ -606,9 +606,7 @@ impl Conversation {
             End::Failed(_) => ("failed", "(failed)"),
             End::Transport => ("transport closed", "(closed)"),
         };
-        if let State::Creating(create) = &self.state
-            && matches!(end, End::Asked(_) | End::Transport)
-        {
+        if let State::Creating(create) = &self.state {
             create.stop(cx);
         }
         if let Some(socket) = self.sideband.take().and_then(|sideband| sideband.stop(cx)) {

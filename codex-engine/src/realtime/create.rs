@@ -42,11 +42,25 @@ pub(super) struct Create {
 
 #[derive(Clone, Debug)]
 enum State {
-    Backoff { at: Mono },
+    Backoff {
+        at: Mono,
+    },
     Offering,
-    Posting { effect: EffectId },
-    Reading { effect: EffectId, location: Option<String>, body: Vec<u8> },
-    Refused { effect: EffectId, head: HttpHead, body: Vec<u8> },
+    /// It is over; nothing follows.
+    Over,
+    Posting {
+        effect: EffectId,
+    },
+    Reading {
+        effect: EffectId,
+        location: Option<String>,
+        body: Vec<u8>,
+    },
+    Refused {
+        effect: EffectId,
+        head: HttpHead,
+        body: Vec<u8>,
+    },
 }
 
 impl State {
@@ -54,6 +68,7 @@ impl State {
         match self {
             Self::Backoff { .. } => "Backoff",
             Self::Offering => "Offering",
+            Self::Over => "Over",
             Self::Posting { .. } => "Posting",
             Self::Reading { .. } => "Reading",
             Self::Refused { .. } => "Refused",
@@ -62,7 +77,7 @@ impl State {
 
     fn effect(&self) -> Option<EffectId> {
         match self {
-            Self::Backoff { .. } | Self::Offering => None,
+            Self::Backoff { .. } | Self::Offering | Self::Over => None,
             Self::Posting { effect }
             | Self::Reading { effect, .. }
             | Self::Refused { effect, .. } => Some(*effect),
@@ -153,6 +168,7 @@ impl Create {
                 match String::from_utf8(std::mem::take(body)) {
                     Ok(answer) => {
                         cx.moved(MACHINE, "Reading", "Closed", "(created)");
+                        self.state = State::Over;
                         Flow::Created { answer, location }
                     }
                     Err(_) => {
@@ -209,6 +225,7 @@ impl Create {
             }
             _ => {
                 cx.moved(MACHINE, self.state.name(), "failure for good", "(failed)");
+                self.state = State::Over;
                 Flow::Failed(fault)
             }
         }
@@ -226,6 +243,7 @@ impl Create {
                 cx.cancel(effect);
             }
             cx.moved(MACHINE, self.state.name(), "deadline", "(failed)");
+            self.state = State::Over;
             return Flow::Failed(fault);
         }
         if matches!(self.state, State::Backoff { at } if at <= cx.now.mono) {
@@ -236,6 +254,9 @@ impl Create {
 
     /// The call is wanted no more.
     pub(super) fn stop(&self, cx: &mut Cx<'_>) {
+        if matches!(self.state, State::Over) {
+            return;
+        }
         if let Some(effect) = self.state.effect() {
             cx.cancel(effect);
         }
@@ -244,6 +265,7 @@ impl Create {
 
     pub(super) fn deadline(&self) -> (Mono, &'static str) {
         match self.state {
+            State::Over => (Mono(u64::MAX), "nothing"),
             State::Backoff { at } => (at.min(self.until), "create voice call again"),
             State::Offering => (self.until, "voice offer"),
             State::Posting { .. } | State::Reading { .. } | State::Refused { .. } => {

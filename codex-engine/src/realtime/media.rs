@@ -53,7 +53,7 @@ impl Conversation {
                 }
             }
             // Of the other versions it is not known what the channel carries.
-            Reply::Channel(_) if !peer.has_channel => {}
+            Reply::Channel(_) if !peer.has_channel || matches!(peer.link, Link::Unanswered) => {}
             Reply::Channel(ChannelNews::Open) => {
                 self.log("data channel open", cx);
                 self.line_up(Line::Channel, effect, shared, cx);

@@ -5,7 +5,8 @@
 //! (new)   --prepare--> Opening
 //! Opening --Offer--> Ready
 //! Opening, Ready --start--> (taken)
-//! Opening, Ready --Failed, Closed--> (gone)     the conversation will open its own
+//! Opening --Failed--> (gone)              the conversation will open its own
+//! Ready   --Failed, Closed--> (gone)      likewise
 //! Opening, Ready --deadline--> (dropped)        nobody came, or the thread stops
 //! ```
 

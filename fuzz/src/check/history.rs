@@ -8,7 +8,7 @@ use codex_proto::{EffectKind, Event, Output, ThreadId};
 use memchr::memmem;
 use serde_json::Value;
 
-use super::{Check, thread_of};
+use super::{Check, is_call, thread_of};
 
 /// What goes before the items of a body, and what follows them.
 const INPUT: &[u8] = b",\"input\":[";
@@ -36,7 +36,9 @@ impl Check for History {
             // What a resumed thread says at first is compared by the claim about rollouts.
             Output::Event(Event::ThreadReady(ready)) => drop(self.0.remove(&ready.thread)),
             Output::Effect(effect) => {
-                if let EffectKind::Http(request) = &effect.kind {
+                if let EffectKind::Http(request) = &effect.kind
+                    && !is_call(request)
+                {
                     let thread = thread_of(request).ok_or("a request of no thread")?;
                     self.0.entry(thread).or_default().request(&request.body)?;
                 }

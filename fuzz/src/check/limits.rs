@@ -8,7 +8,7 @@ use std::{
 
 use codex_proto::{EffectId, EffectKind, Event, Input, Output, Settings, ThreadId};
 
-use super::{Check, thread_of};
+use super::{Check, is_call, thread_of};
 
 /// Commands of one thread that live at once, and as many again that are being killed.
 const COMMANDS_MAX: usize = 2 * 64;
@@ -47,7 +47,7 @@ impl Check for Limits {
     fn on_output(&mut self, output: &Output) -> Result<(), String> {
         match output {
             Output::Effect(effect) => match &effect.kind {
-                EffectKind::Http(request) => {
+                EffectKind::Http(request) if !is_call(request) => {
                     let thread = thread_of(request).ok_or("a request of no thread")?;
                     let attempts = self.threads.entry(thread).or_default();
                     if !std::mem::take(&mut attempts.awaiting) {

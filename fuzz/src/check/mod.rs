@@ -7,6 +7,7 @@ mod ledger;
 mod limits;
 mod order;
 mod prompts;
+mod realtime;
 mod replay;
 pub mod rollout;
 mod secrets;
@@ -67,6 +68,12 @@ pub fn thread_of(request: &HttpRequest) -> Option<ThreadId> {
     })
 }
 
+/// Whether a request creates a call by voice rather than a response.
+#[must_use]
+pub fn is_call(request: &HttpRequest) -> bool {
+    request.url.contains("/realtime/calls") || request.url.contains("/live")
+}
+
 /// Appends everything an output says. What is long goes as it is, all else as JSON: to hash and to
 /// search, not to read back.
 pub fn output_bytes(output: &Output, to: &mut Vec<u8>) {
@@ -109,6 +116,7 @@ pub fn all(settings: &Arc<Settings>, seed: [u8; 16]) -> Checks {
         ("order", Box::new(order::Order::new(settings))),
         ("limits", Box::new(limits::Limits::new(settings))),
         ("prompts", Box::<prompts::Prompts>::default()),
+        ("realtime", Box::<realtime::Realtime>::default()),
         ("secrets", Box::new(secrets::Secrets)),
         ("replay", Box::new(replay::Replay::new(settings, seed))),
         ("rollout", Box::new(rollout::Rollout::new(settings))),

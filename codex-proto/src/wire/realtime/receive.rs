@@ -308,9 +308,13 @@ fn arguments(item: &Value) -> String {
     });
     match named {
         Some(text) => text,
-        None if parsed.as_object().is_some_and(serde_json::Map::is_empty) => String::new(),
+        None if parsed.as_object().is_some_and(is_blank) => String::new(),
         None => raw,
     }
+}
+
+fn is_blank(arguments: &serde_json::Map<String, Value>) -> bool {
+    arguments.values().all(|value| value.as_str().is_some_and(|text| text.trim().is_empty()))
 }
 
 fn error(value: &Value) -> ServerEvent {
@@ -508,6 +512,7 @@ mod tests {
             (r#"{"other":1}"#, r#"{"other":1}"#),
             ("do it", "do it"),
             ("{}", ""),
+            (r#"{"prompt":" "}"#, ""),
             ("", ""),
         ] {
             assert_eq!(event(V2, &call(arguments)), want("c", Some("i"), input), "{arguments}");
