@@ -144,7 +144,7 @@ impl Voice {
         open.next().map(|effect| effect.id)
     }
 
-    fn to_call(&mut self, replies: impl IntoIterator<Item = Reply>) {
+    fn tell_call(&mut self, replies: impl IntoIterator<Item = Reply>) {
         for reply in replies {
             if let Some(id) = self.call().filter(|id| self.scene.may(*id, &reply)) {
                 self.scene.answer(id, [reply]);
@@ -155,12 +155,12 @@ impl Voice {
     /// The call's head comes.
     pub fn call_head(&mut self) {
         let headers = vec![("location".into(), "/v1/realtime/calls/rtc_1".into())];
-        self.to_call([Reply::Head(Box::new(HttpHead { status: 201, headers }))]);
+        self.tell_call([Reply::Head(Box::new(HttpHead { status: 201, headers }))]);
     }
 
     /// The call's answer comes.
     pub fn call_answer(&mut self) {
-        self.to_call([Reply::Bytes(ANSWER.into()), Reply::Closed]);
+        self.tell_call([Reply::Bytes(ANSWER.into()), Reply::Closed]);
     }
 
     /// The call is created.
@@ -171,7 +171,7 @@ impl Voice {
 
     /// The call is refused.
     pub fn call_refused(&mut self, status: u16) {
-        self.to_call([head(status), Reply::Closed]);
+        self.tell_call([head(status), Reply::Closed]);
     }
 
     /// Our own peer makes its offer.
@@ -297,11 +297,11 @@ impl Voice {
     /// Everything that was told of conversations.
     #[must_use]
     pub fn news(&self) -> Vec<&RealtimeNews> {
-        let news = |event| match event {
-            &Event::Realtime(ref event) => Some(&event.news),
+        let events = self.scene.events.iter().filter_map(|event| match event {
+            Event::Realtime(event) => Some(&event.news),
             _ => None,
-        };
-        self.scene.events.iter().filter_map(news).collect()
+        });
+        events.collect()
     }
 
     /// Every text that was sent, over either line.

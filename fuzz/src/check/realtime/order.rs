@@ -21,7 +21,6 @@ struct Attempt {
     state: State,
     /// Whether the last news was an error.
     error: bool,
-    answered: bool,
     /// News since the start.
     count: usize,
 }
@@ -59,10 +58,9 @@ impl Claim for Order {
         match &event.news {
             RealtimeNews::Started { .. } if is_first => of.state = State::Started,
             RealtimeNews::Started { .. } => return Err("it starts twice".into()),
+            RealtimeNews::Answer { .. } if of.count == 2 => {}
             RealtimeNews::Answer { .. } => {
-                if of.count != 2 || std::mem::replace(&mut of.answered, true) {
-                    return Err("the answer is not right after the start".into());
-                }
+                return Err("the answer is not right after the start".into());
             }
             RealtimeNews::Closed { reason } => {
                 if *reason == RealtimeClosed::Error && !was_error {
