@@ -14,8 +14,9 @@ use std::{
 
 use codex_engine::{Engine, Move};
 use codex_proto::{
-    Effect, EffectId, EffectKind, Event, HostError, HostErrorKind, Input, Mono, Now, Op, OpId,
-    Output, Reply, Settings, ThreadId, Wall, effect::LaneKind, journal::Hash64, op::Delivery,
+    ApprovalId, Effect, EffectId, EffectKind, Event, HostError, HostErrorKind, Input, Mono, Now,
+    Op, OpId, Output, Reply, Settings, ThreadId, Wall, effect::LaneKind, journal::Hash64,
+    op::Delivery, policy::ApprovalPolicy,
 };
 
 use crate::{
@@ -69,6 +70,9 @@ pub struct World {
     lanes: BTreeMap<(LaneKind, ThreadId), Mono>,
     next: u64,
     next_op: u64,
+    /// Questions that are open, and the last that was.
+    questions: Vec<(ThreadId, ApprovalId)>,
+    last_question: Option<(ThreadId, ApprovalId)>,
     /// Rollouts that are being read.
     resuming: BTreeMap<OpId, PathBuf>,
     /// The outputs of one input, as bytes.
@@ -134,6 +138,13 @@ impl World {
         settings.model = Some("gpt-5.5".into());
         settings.ephemeral = rng.u8(0..8) == 0;
         settings.features.insert("shell_snapshot".into(), rng.bool());
+        // In half of the runs somebody is there and is asked.
+        if rng.bool() {
+            settings.interactive = true;
+            let policies =
+                [ApprovalPolicy::OnFailure, ApprovalPolicy::OnRequest, ApprovalPolicy::Untrusted];
+            settings.approval = rng.choice(&policies).copied().unwrap_or_default();
+        }
         settings.provider.request_retries_max = rng.u32(0..5);
         settings.provider.stream_retries_max = rng.u32(0..6);
         Self::with(seed, settings, swarm, rng)
@@ -170,6 +181,8 @@ impl World {
             lanes: BTreeMap::new(),
             next: 0,
             next_op: 1,
+            questions: Vec::new(),
+            last_question: None,
             resuming: BTreeMap::new(),
         }
     }
@@ -227,6 +240,16 @@ impl World {
     fn user_acts(&mut self) -> Result<(), String> {
         if self.threads.is_empty() {
             return Ok(());
+        }
+        // Somebody who is asked answers, sooner or later; now and then once more.
+        let asked = match self.rng.u8(0..8) {
+            0 => self.last_question,
+            1..=3 => self.rng.choice(&self.questions).copied(),
+            _ => None,
+        };
+        if let Some((thread, id)) = asked {
+            let op = User::answer(thread, id, &mut self.rng);
+            return self.op(op);
         }
         let rollouts = self.files.rollouts();
         let op = self.user.act(&self.open(), &rollouts, &mut self.rng);
@@ -325,9 +348,13 @@ impl World {
     /// A claim that does not hold, or no end.
     pub fn run_until_idle(&mut self) -> Result<(), String> {
         for _ in 0..LIVENESS_STEPS_MAX {
-            if !self.step()? {
-                return Ok(());
+            if self.step()? {
+                continue;
             }
+            // Whoever never answered does so now.
+            let Some((thread, id)) = self.questions.first().copied() else { return Ok(()) };
+            let op = User::answer(thread, id, &mut self.rng);
+            self.op(op)?;
         }
         Err(format!("no end after {LIVENESS_STEPS_MAX} steps"))
     }
@@ -414,6 +441,13 @@ impl World {
                 thread.open = true;
                 thread.rollout = ready.rollout;
             }
+            Event::ApprovalRequested(request) => {
+                self.questions.push((request.thread, request.id));
+                self.last_question = Some((request.thread, request.id));
+            }
+            Event::ApprovalEnded { thread, id, .. } => {
+                self.questions.retain(|question| *question != (thread, id));
+            }
             Event::Refused { op, .. } => drop(self.resuming.remove(&op)),
             Event::ThreadStopped { thread } => self.threads.entry(thread).or_default().open = false,
             Event::TurnEnded { thread, .. } => {
@@ -445,7 +479,11 @@ impl World {
                 }
                 return;
             }
-            EffectKind::Stdin { .. } => return,
+            EffectKind::Resize { .. } => return,
+            EffectKind::Stdin { spawn, bytes } => {
+                let (spawn, echo) = (*spawn, Reply::Bytes(std::mem::take(bytes)));
+                return self.echo(spawn, echo);
+            }
             other => self.files.on(other, &self.swarm, rng).unwrap_or_default(),
         };
         let lane = kind.lane();
@@ -507,6 +545,18 @@ impl World {
             self.schedule(id, at, Reply::Opened);
         }
         self.schedule(id, at, reply);
+    }
+
+    /// A terminal shows what is typed, while its command runs.
+    fn echo(&mut self, id: EffectId, echo: Reply) {
+        let at = self.now.mono.after_ms(self.rng.u64(0..5));
+        let ended = |(key, (of, reply)): (&(Mono, u64), &(EffectId, Reply))| {
+            *of == id && key.0 <= at && reply.is_terminal()
+        };
+        let runs = self.live.get(&id).is_some_and(|live| live.opened);
+        if runs && !self.queue.iter().any(ended) {
+            self.schedule(id, at, echo);
+        }
     }
 
     fn flush(&mut self, id: EffectId) {

@@ -365,9 +365,9 @@ impl PatchRun {
         let (applied, item) = (applied.clone(), *item);
         // A root is a folder; what lies outside is opened beneath its own and nowhere else.
         let mut sandbox = cx.settings.sandbox.clone();
-        sandbox
-            .writable_roots
-            .extend(beyond.iter().filter_map(|path| path.parent()).map(Into::into));
+        let written = applied.writes.iter().map(|file| &file.path);
+        let written = written.filter(|path| beyond.contains(path)).filter_map(|path| path.parent());
+        sandbox.writable_roots.extend(written.map(PathBuf::from));
         cx.start(
             Part::Tool { run: self.run, file: 0 },
             EffectKind::Patch(Box::new(FilePatch {

@@ -33,9 +33,9 @@ pub(super) struct Approval {
 
 struct Thread {
     approval: ApprovalPolicy,
+    /// All that were ever in force: what was judged by an earlier one may still start.
+    policies: Vec<ApprovalPolicy>,
     sandbox: SandboxPolicy,
-    /// The policy of the sandbox before a change: what was judged by it may still start.
-    before: Option<SandboxPolicy>,
     open: BTreeMap<ApprovalId, ApprovalRequest>,
     seen: BTreeSet<ApprovalId>,
     /// Questions that were answered with yes, and whether for the session.
@@ -54,8 +54,8 @@ impl Approval {
         let Settings { approval, sandbox, .. } = &*self.settings;
         self.threads.entry(id).or_insert_with(|| Thread {
             approval: *approval,
+            policies: vec![*approval],
             sandbox: sandbox.clone(),
-            before: None,
             open: BTreeMap::new(),
             seen: BTreeSet::new(),
             yes: Vec::new(),
@@ -106,13 +106,17 @@ impl Approval {
             Event::ThreadReady(ready) => {
                 // Questions, answers and changes do not outlive a thread.
                 self.threads.remove(&ready.thread);
+                let thread = self.thread(ready.thread);
+                thread.approval = ready.approval;
+                thread.policies = vec![ready.approval];
+                thread.sandbox.clone_from(&ready.sandbox);
                 Ok(())
             }
             Event::Configured { thread, config } => {
                 let thread = self.thread(*thread);
                 thread.approval = config.approval;
-                let before = std::mem::replace(&mut thread.sandbox, config.sandbox.clone());
-                thread.before = Some(before);
+                thread.policies.push(config.approval);
+                thread.sandbox.clone_from(&config.sandbox);
                 Ok(())
             }
             Event::ApprovalRequested(request) => {
@@ -223,13 +227,12 @@ impl Thread {
         if !self.is_session(&spawn.sandbox) {
             return Err(format!("`{script}` has another sandbox than the session"));
         }
-        let needs_yes = match self.approval {
+        let needs_yes = self.policies.iter().all(|policy| match policy {
             ApprovalPolicy::Never => false,
             ApprovalPolicy::OnFailure | ApprovalPolicy::OnRequest => script.starts_with("rm -"),
             ApprovalPolicy::Untrusted => !READS.contains(&script) && !READS.contains(&&*words),
-        };
-        // A policy that became stricter does not take back what was judged before.
-        if needs_yes && self.before.is_none() && yes.next().is_none() {
+        });
+        if needs_yes && yes.next().is_none() {
             return Err(format!("`{script}` ran without a yes"));
         }
         Ok(())
@@ -252,9 +255,11 @@ impl Thread {
     fn patch(&self, patch: &FilePatch) -> Result<(), String> {
         let mut beyond: Vec<PathBuf> = Vec::new();
         for file in &patch.files {
-            let outside = !self.sandbox.allows_write(&file.path);
-            let needs_yes =
-                outside || self.approval == ApprovalPolicy::Untrusted && self.before.is_none();
+            // What its own sandbox does not allow is not written.
+            let outside =
+                !self.sandbox.allows_write(&file.path) && patch.sandbox.allows_write(&file.path);
+            let is_untrusted = |policy: &ApprovalPolicy| *policy == ApprovalPolicy::Untrusted;
+            let needs_yes = outside || self.policies.iter().all(is_untrusted);
             if needs_yes && !self.may_write(&file.path) {
                 return Err(format!("{} is written without a yes", file.path.display()));
             }

@@ -80,6 +80,10 @@ impl Check for Limits {
                 }
                 Ok(())
             }
+            Output::Event(Event::ThreadReady(ready)) => {
+                self.threads.entry(ready.thread).or_default();
+                Ok(())
+            }
             Output::Event(Event::TurnEnded { thread, .. }) => {
                 self.threads.insert(*thread, Attempts::default());
                 Ok(())

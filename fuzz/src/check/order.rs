@@ -7,10 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use codex_proto::{
-    EffectId, EffectKind, Event, Input, Output, Settings, ThreadId,
-    item::{ItemBody, ItemStatus},
-};
+use codex_proto::{EffectId, EffectKind, Event, Input, Output, Settings, ThreadId, item::ItemBody};
 
 use super::Check;
 
@@ -22,6 +19,8 @@ pub(super) struct Order {
     writing: BTreeMap<EffectId, (ThreadId, Vec<u8>)>,
     /// Calls whose lines are written, or could not be.
     settled: BTreeSet<(ThreadId, String)>,
+    /// A process whose item follows.
+    spawned: bool,
     /// Threads that said that they do not wait for the disk any longer.
     gave_up: BTreeSet<ThreadId>,
 }
@@ -32,6 +31,7 @@ impl Order {
             settings: Arc::clone(settings),
             writing: BTreeMap::new(),
             settled: BTreeSet::new(),
+            spawned: false,
             gave_up: BTreeSet::new(),
         }
     }
@@ -71,17 +71,23 @@ impl Check for Order {
                     self.writing.insert(effect.id, (append.thread, append.bytes.clone()));
                     Ok(())
                 }
+                EffectKind::Spawn(_) => {
+                    self.spawned = true;
+                    Ok(())
+                }
                 _ => Ok(()),
             },
             Output::Event(Event::ItemStarted { thread, item }) => {
                 let call_id = match &item.body {
-                    ItemBody::Command(command) => &command.call_id,
+                    ItemBody::Command(command) if !command.by_user => &command.call_id,
+                    ItemBody::Command(_) => {
+                        self.spawned = false;
+                        return Ok(());
+                    }
                     _ => return Ok(()),
                 };
-                // A declined command starts and completes in one breath; it never runs.
-                let runs = matches!(&item.body,
-                    ItemBody::Command(command) if command.status == ItemStatus::InProgress);
-                if runs && !self.is_settled(*thread, call_id) {
+                // A declined command is shown, too, but has no process.
+                if std::mem::take(&mut self.spawned) && !self.is_settled(*thread, call_id) {
                     return Err(format!("{call_id} ran before its line was written"));
                 }
                 Ok(())

@@ -139,6 +139,10 @@ impl Files {
         {
             self.contents.entry(file.path.clone()).or_default().extend_from_slice(b"stale\n");
         }
+        if let Some(file) = patch.files.iter().find(|f| !patch.sandbox.allows_write(&f.path)) {
+            let text = format!("{} may not be written", file.path.display());
+            return Reply::Failed(HostError::new(HostErrorKind::Permission, text));
+        }
         let stale = patch.files.iter().any(|file| {
             self.contents.get(&file.path).map(|bytes| Digest::of(bytes)) != file.before
         });

@@ -173,7 +173,7 @@ impl Model {
                     "call_id": call_id })
         };
         match if odd { rng.u8(8..10) } else { rng.u8(0..12) } {
-            0..=3 => function("exec_command", json!({ "cmd": "make", "yield_time_ms": 500 })),
+            0..=3 => function("exec_command", command(rng)),
             4 => function("shell_command", json!({ "command": "ls", "timeout_ms": 1_000 })),
             5 => function("shell", json!({ "command": ["ls", "-l"] })),
             6 => {
@@ -212,6 +212,22 @@ impl Model {
             }
         }
     }
+}
+
+/// A command: harmless, not known, dangerous, escalated, in a terminal.
+fn command(rng: &mut Dice) -> Value {
+    let cmd = *rng
+        .choice(&["make", "make", "make", "ls", "cat a.txt", "rm -rf x", "make > log"])
+        .unwrap_or(&"make");
+    let mut args = json!({ "cmd": cmd, "yield_time_ms": 500 });
+    if rng.u8(0..6) == 0 {
+        args["sandbox_permissions"] = json!("require_escalated");
+        args["justification"] = json!("it must be");
+    }
+    if rng.u8(0..4) == 0 {
+        args["tty"] = json!(true);
+    }
+    args
 }
 
 /// How many calls were answered since the user spoke. Bodies are long, so they are not parsed.

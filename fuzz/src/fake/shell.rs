@@ -34,6 +34,11 @@ pub fn on_spawn(spawn: &Spawn, swarm: &Swarm, rng: &mut Dice) -> Replies {
         total += line.len() as u64;
         replies.push((delay(rng), Reply::Bytes(line.into_bytes())));
     }
+    if !spawn.sandbox.is_full_access() && rng.u8(0..5) == 0 {
+        let line = b"touch: x: Permission denied\n".to_vec();
+        total += line.len() as u64;
+        replies.push((delay(rng), Reply::Bytes(line)));
+    }
     let mut spool = None;
     if rng.u8(0..6) == 0 {
         let omitted_bytes = rng.u64(1..10_000_000);
