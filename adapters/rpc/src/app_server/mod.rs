@@ -244,8 +244,8 @@ impl AppServer {
             Some(Pending::Turn { request, .. }) => {
                 self.fail(&request, ErrorObject::invalid(reason.to_string()));
             }
-            Some(Pending::Voice { request, thread }) => {
-                self.voice_refused(&request, thread, reason);
+            Some(Pending::Voice { request, .. }) => {
+                self.fail(&request, ErrorObject::invalid(realtime::refusal(reason)));
             }
             None => match self.recent.get(op) {
                 // The question was over before the answer came; `serverRequest/resolved` said so.
@@ -256,6 +256,7 @@ impl AppServer {
                 Some((thread, Topic::Prompt)) => {
                     self.warn(Some(thread), &format!("the message was not taken: {reason}"));
                 }
+                Some((thread, Topic::VoiceBegun)) => self.voice_begun(thread, op),
                 Some((thread, Topic::Voice)) => {
                     self.voice_error(thread, &realtime::refusal(reason));
                 }

@@ -3,6 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use codex_proto::{
     Op, OpId, Refused, ThreadId,
+    approval::ApprovalAnswer,
     effect::Pcm,
     realtime::{
         ChannelPrefixes, HandoffMode, HandoffOptions, RealtimeEvent, RealtimeItem, RealtimeNews,
@@ -14,7 +15,7 @@ use serde_json::json;
 
 use super::{
     AppServer,
-    state::{Pending, Topic},
+    state::{NOBODY_ASKED, Pending, Topic},
 };
 use crate::{
     jsonrpc::{ErrorObject, RequestId},
@@ -171,9 +172,12 @@ impl AppServer {
                  configuration"
             )));
         }
-        self.loaded(thread)?.has_voice = true;
         let op = self.send(host, Op::RealtimeStart(Box::new(params.start())));
         self.pending.insert(op, Pending::Voice { request: id, thread });
+        // The next op is refused in any case, which tells that this one was not.
+        let answer = ApprovalAnswer::Deny { feedback: None };
+        let op = self.send(host, Op::Approve { thread, id: NOBODY_ASKED, answer });
+        self.recent.push(op, thread, Topic::VoiceBegun);
         Ok(())
     }
 
@@ -230,9 +234,8 @@ impl AppServer {
         id: &RequestId,
         thread: ThreadId,
     ) -> Result<(), ErrorObject> {
-        let state = self.loaded(thread)?;
-        if state.has_voice {
-            let host = state.host;
+        let host = self.loaded(thread)?.host;
+        if self.has_voice(thread) {
             let op = self.send(host, Op::RealtimeStop { thread });
             self.recent.push(op, thread, Topic::Voice);
         }
@@ -241,13 +244,12 @@ impl AppServer {
     }
 
     fn tell_model(&mut self, id: &RequestId, thread: ThreadId, op: Op) -> Result<(), ErrorObject> {
-        let state = self.loaded(thread)?;
-        if !state.has_voice {
+        let host = self.loaded(thread)?.host;
+        if !self.has_voice(thread) {
             return Err(ErrorObject::invalid(
                 "conversation is not running; start one with `thread/realtime/start`",
             ));
         }
-        let host = state.host;
         let op = self.send(host, op);
         self.recent.push(op, thread, Topic::Voice);
         self.answer(id, json!({}));
@@ -265,40 +267,48 @@ impl AppServer {
         self.answer(id, json!({ "voices": voices }));
     }
 
-    /// The engine refused to start a conversation.
-    pub(super) fn voice_refused(&mut self, request: &RequestId, thread: ThreadId, why: &Refused) {
-        let is_starting = self.waits_for_voice(thread).is_some();
-        if let Some(state) = self.threads.get_mut(&thread) {
-            state.has_voice = is_starting || state.is_voice_live;
+    /// The engine has taken the op before this one.
+    pub(super) fn voice_begun(&mut self, thread: ThreadId, op: OpId) {
+        let start = OpId(op.0.saturating_sub(1));
+        let is_waiting = matches!(self.pending.get(&start), Some(Pending::Voice { .. }));
+        if is_waiting && let Some(state) = self.threads.get_mut(&thread) {
+            state.voice_begun += 1;
+            self.voice_taken(start);
         }
-        self.fail(request, ErrorObject::invalid(refusal(why)));
+    }
+
+    fn voice_taken(&mut self, start: OpId) {
+        if let Some(Pending::Voice { request, .. }) = self.pending.remove(&start) {
+            self.answer(&request, json!({}));
+        }
     }
 
     pub(super) fn realtime(&mut self, event: &RealtimeEvent) {
-        let thread = event.thread;
+        let RealtimeEvent { thread, attempt, news } = event;
+        let (thread, attempt) = (*thread, *attempt);
         let Some(state) = self.threads.get_mut(&thread) else { return };
-        if event.attempt > state.attempt {
-            state.attempt = event.attempt;
-            if let Some(op) = self.waits_for_voice(thread)
-                && let Some(Pending::Voice { request, .. }) = self.pending.remove(&op)
-            {
-                self.recent.push(op, thread, Topic::Voice);
-                self.answer(&request, json!({}));
-            }
-        }
-        self.tell_voice(thread, &event.news);
-        let is_starting = self.waits_for_voice(thread).is_some();
-        let Some(state) = self.threads.get_mut(&thread) else { return };
-        match &event.news {
-            RealtimeNews::Started { .. } => state.is_voice_live = true,
-            RealtimeNews::Closed { .. } => {
-                state.is_voice_live = false;
-                state.has_voice = is_starting;
-            }
+        let is_new = attempt > state.voice_begun;
+        state.voice_begun = state.voice_begun.max(attempt);
+        match news {
+            RealtimeNews::Started { .. } => state.voice_started = attempt,
+            RealtimeNews::Closed { .. } => state.voice_ended = state.voice_ended.max(attempt),
             // Without a `Started` before, nothing more follows.
-            RealtimeNews::Error { .. } if !state.is_voice_live => state.has_voice = is_starting,
+            RealtimeNews::Error { .. } if state.voice_started < attempt => {
+                state.voice_ended = state.voice_ended.max(attempt);
+            }
             _ => {}
         }
+        if is_new && let Some(start) = self.waits_for_voice(thread) {
+            self.voice_taken(start);
+        }
+        self.tell_voice(thread, news);
+    }
+
+    /// Whether there is a conversation to talk to, or may be one soon.
+    fn has_voice(&self, thread: ThreadId) -> bool {
+        let is_there =
+            self.threads.get(&thread).is_some_and(|state| state.voice_begun > state.voice_ended);
+        is_there || self.waits_for_voice(thread).is_some()
     }
 
     fn waits_for_voice(&self, thread: ThreadId) -> Option<OpId> {

@@ -17,6 +17,10 @@ use super::{
 };
 use crate::{jsonrpc::RequestId, limits::RECENT_OPS_MAX};
 
+/// A question that nobody asks: questions count from the other end. Its answer is refused at once,
+/// after everything that the ops before it told.
+pub(super) const NOBODY_ASKED: ApprovalId = ApprovalId(u32::MAX);
+
 /// A request that waits for an answer of the host.
 pub(super) enum Waiting {
     Account(RequestId),
@@ -66,7 +70,7 @@ pub(super) enum Pending {
     Start { request: RequestId, host: HostId, start: Start },
     /// `TurnStarted` of the thread answers it.
     Turn { request: RequestId, thread: ThreadId },
-    /// The first event of the next conversation answers it.
+    /// The engine's taking it answers it.
     Voice { request: RequestId, thread: ThreadId },
 }
 
@@ -89,6 +93,8 @@ pub(super) enum Topic {
     Configure,
     Prompt,
     Voice,
+    /// Follows the start of a conversation.
+    VoiceBegun,
 }
 
 /// The last ops that nothing waits for.
@@ -129,12 +135,11 @@ pub(super) struct ThreadState {
     pub(super) items: BTreeMap<u32, OpenItem>,
     /// Questions that wait, and the ids of our requests.
     pub(super) questions: BTreeMap<ApprovalId, i64>,
-    /// The last conversation by voice that was heard of.
-    pub(super) attempt: u32,
-    /// Whether it lives.
-    pub(super) is_voice_live: bool,
-    /// Whether it lives or one is being started, so that there is something to talk to.
-    pub(super) has_voice: bool,
+    /// Conversations by voice, counted as the engine counts them: those it has begun, the last one
+    /// that has started, the last one that has ended.
+    pub(super) voice_begun: u32,
+    pub(super) voice_started: u32,
+    pub(super) voice_ended: u32,
     /// Whether it is being unloaded, so that nothing more is taken.
     pub(super) is_leaving: bool,
 }

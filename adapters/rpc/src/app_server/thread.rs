@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use codex_proto::{
-    ApprovalId, Op, OpId, ThreadId, Wall,
+    Op, OpId, ThreadId, Wall,
     approval::ApprovalAnswer,
     event::{ThreadConfig, ThreadReady},
     item::{ItemBody, TurnItem},
@@ -18,12 +18,10 @@ use super::{
     item,
     method::experimental,
     policy::{AskForApproval, is_plain, sandbox, unsupported},
-    state::{Pending, Start, ThreadState, Waiting},
+    state::{NOBODY_ASKED, Pending, Start, ThreadState, Waiting},
 };
 use crate::jsonrpc::{ErrorObject, RequestId};
 
-/// A question that nobody asks: questions count from the other end.
-const NOBODY_ASKED: ApprovalId = ApprovalId(u32::MAX);
 /// Longest `preview`, in characters.
 const PREVIEW_CHARS_MAX: usize = 200;
 
@@ -231,9 +229,9 @@ impl AppServer {
             has_failed: false,
             items: BTreeMap::new(),
             questions: BTreeMap::new(),
-            attempt: 0,
-            is_voice_live: false,
-            has_voice: false,
+            voice_begun: 0,
+            voice_started: 0,
+            voice_ended: 0,
             is_leaving: false,
         };
         self.threads.insert(ready.thread, state);
