@@ -50,7 +50,7 @@ pub(crate) fn line(desk: &Desk) -> Option<Line> {
             format!("waiting for {} {}", phase.as_str(), since(start)),
             look.style(Role::Plain),
         );
-    } else if desk.transcript.has_running_command() {
+    } else if desk.transcript.has_running_command(&desk.session) {
         line.push(format!("running {}", since(turn.since)), look.style(Role::Plain));
     } else {
         line.push(format!("working {}", since(turn.since)), look.style(Role::Plain));
@@ -69,7 +69,12 @@ pub(crate) fn deadline(desk: &Desk) -> Option<(Mono, &'static str)> {
         let passed = now.ms_since(turn.since) / period + 1;
         (turn.since.after_ms(passed * period), why)
     });
-    note.into_iter().chain(turn).min()
+    // A command of the user's own runs outside of turns.
+    let counts = turn.is_none()
+        && desk.setup.mode != Mode::Plain
+        && desk.transcript.has_running_command(&desk.session);
+    let count = counts.then(|| (now.after_ms(COUNT_MS), "elapsed time"));
+    note.into_iter().chain(turn).chain(count).min()
 }
 
 /// Nothing moves that nobody sees.

@@ -1,7 +1,7 @@
 //! The machine: one message in, effects out; and what it looks like.
 
 use codex_proto::{
-    Event, Mono, Now, Op,
+    Event, Mono, Now, Op, OpId, Refused,
     event::{TurnOutcome, Usage},
     item::ItemBody,
     op::{Delivery, Prompt},
@@ -13,9 +13,9 @@ use ratatui::{
 
 use crate::{
     activity,
-    cell::Footer,
+    cell::{Footer, Tone},
     command,
-    desk::Desk,
+    desk::{Desk, Early},
     frame::Scene,
     input::{Said, Submission},
     key::{Key, KeyCode, Modifiers, Mouse},
@@ -191,6 +191,9 @@ impl AppState {
         if !self.desk.session.is_mine(event) {
             return;
         }
+        if let Event::Refused { op, reason } = event {
+            return self.on_refused(*op, reason);
+        }
         let now = self.desk.now.mono;
         let cx = self.desk.context();
         let desk = &mut self.desk;
@@ -218,19 +221,12 @@ impl AppState {
             Event::Configured { .. } | Event::UsageUpdated { .. } => status::ask_script(desk),
             Event::ThreadReady(_) => {
                 status::ask_script(desk);
-                self.first_prompt();
+                self.say_early();
             }
             Event::PromptsReturned { prompts, .. } => {
                 for prompt in prompts.iter().rev() {
                     self.desk.input.put_back(&prompt.content);
                 }
-            }
-            Event::Refused { reason, .. } => {
-                let (message, hint) = refusal(reason);
-                self.desk.note(match hint {
-                    Some(hint) => format!("{message}; {hint}"),
-                    None => message,
-                });
             }
             _ => {}
         }
@@ -352,18 +348,50 @@ impl AppState {
         true
     }
 
-    /// Sends the prompt of the command line.
-    fn first_prompt(&mut self) {
-        let content = std::mem::take(&mut self.desk.setup.prompt);
-        if let (Some(thread), false) = (self.desk.thread(), content.is_empty()) {
-            let delivery = Delivery::Steer;
-            self.desk.prompt(Prompt { thread, content, delivery, output_schema: None });
+    /// Sends what was said before there was a thread, the prompt of the command line first.
+    fn say_early(&mut self) {
+        let Some(thread) = self.desk.thread() else { return };
+        for said in std::mem::take(&mut self.desk.early) {
+            match said {
+                Early::Prompt(content, delivery) => {
+                    self.desk.prompt(Prompt { thread, content, delivery, output_schema: None });
+                }
+                Early::Script(script) => {
+                    self.desk.op(Op::RunCommand { thread, script });
+                }
+            }
+        }
+    }
+
+    /// Nothing that was said is lost with the op that carried it, and there is always a thread.
+    fn on_refused(&mut self, op: OpId, reason: &Refused) {
+        let desk = &mut self.desk;
+        let cx = desk.context();
+        let (message, hint) = refusal(reason);
+        if let Some(sent) = desk.session.sent.iter().find(|sent| sent.op == op).cloned() {
+            desk.input.put_back(&sent.prompt.content);
+        }
+        let was_start = desk.session.starting == Some(op);
+        desk.session.on(desk.now.mono, &Event::Refused { op, reason: reason.clone() });
+        if !was_start {
+            return desk.note(match hint {
+                Some(hint) => format!("{message}; {hint}"),
+                None => message,
+            });
+        }
+        desk.transcript.notice(Tone::Error, &message, hint.as_deref(), &cx);
+        if matches!(reason, Refused::Rollout { .. }) {
+            let text = "a new conversation is started instead";
+            desk.transcript.notice(Tone::Remark, text, None, &cx);
+            let start = desk.op(Op::StartThread);
+            desk.session.starting = Some(start);
         }
     }
 
     fn say(&mut self, submission: Submission) {
         self.scroll.go_to_end();
-        let thread = self.desk.thread();
+        // A thread that is being left takes no more.
+        let thread = self.desk.thread().filter(|_| self.desk.session.starting.is_none());
         if self.desk.setup.history {
             let text = submission.history;
             self.desk.effect(ScreenEffect::AppendHistory { thread, text });
@@ -379,11 +407,11 @@ impl AppState {
             (Said::Script(script), Some(thread)) => {
                 self.desk.op(Op::RunCommand { thread, script });
             }
-            // What cannot be sent yet is put back.
-            (Said::Prompt(_) | Said::Script(_), None) => {
-                self.desk.input.set_draft(&submission.draft);
-                self.desk.note("the conversation is still starting");
+            // What cannot be sent yet waits.
+            (Said::Prompt(content), None) => {
+                self.desk.early.push(Early::Prompt(content, delivery));
             }
+            (Said::Script(script), None) => self.desk.early.push(Early::Script(script)),
         }
     }
 
@@ -425,9 +453,9 @@ impl AppState {
             return Parts { of, live: Vec::new(), above, bottom, status, gap, window };
         }
         let cx = desk.context();
-        let live = desk.transcript.live(desk.session.turn.is_some(), desk.now.mono, &cx);
         // Small, so that what is redrawn and what a resize may push out stays small.
         let room = usize::from((rows / 2).min(LIVE_ROWS_MAX));
+        let live = desk.transcript.live(&desk.session, desk.now.mono, &cx, room);
         let mut rows: Vec<Line> = Vec::new();
         for line in live.iter().rev() {
             if rows.len() >= room {
@@ -469,11 +497,18 @@ fn queue(desk: &Desk, columns: u16) -> Vec<Line> {
             Delivery::FollowUp => "then: ",
             Delivery::Steer => "sent: ",
         };
-        let text = clean_line(&text_of(&sent.prompt.content)).into_owned();
+        (label, text_of(&sent.prompt.content))
+    });
+    let early = desk.early.iter().map(|said| match said {
+        Early::Prompt(content, _) => ("first: ", text_of(content)),
+        Early::Script(script) => ("first: ", format!("!{script}")),
+    });
+    let rows = sent.chain(early).map(|(label, text)| {
+        let text = clean_line(&text).into_owned();
         let room = usize::from(columns).saturating_sub(label.len());
         Line::styled(label, dim).with(fit(&text, room), dim)
     });
-    sent.collect()
+    rows.collect()
 }
 
 /// What tokens of the model in use cost, where that is configured.

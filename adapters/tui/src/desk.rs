@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use codex_proto::{
     ApprovalId, Mono, Now, Op, OpId, ThreadId,
-    op::{Prompt, PromptPart},
+    op::{Delivery, Prompt, PromptPart},
 };
 
 use crate::{
@@ -51,6 +51,8 @@ pub struct Desk {
     pub input: Input,
     /// Popups to open after the current message, the last one on top.
     pub opening: Vec<Popup>,
+    /// What was said before there was a thread, in order.
+    pub early: Vec<Early>,
     /// A note in the status line, and since when it is there.
     pub note: Option<(String, Mono)>,
     /// Questions that were answered here and are not yet reported as ended.
@@ -65,8 +67,20 @@ pub struct Desk {
     effects: Vec<ScreenEffect>,
 }
 
+/// Something that waits for a thread.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Early {
+    /// For the model.
+    Prompt(Vec<PromptPart>, Delivery),
+    /// For the user's shell.
+    Script(String),
+}
+
 impl Desk {
-    pub(crate) fn new(setup: Setup) -> Self {
+    pub(crate) fn new(mut setup: Setup) -> Self {
+        let first = std::mem::take(&mut setup.prompt);
+        let early =
+            if first.is_empty() { Vec::new() } else { vec![Early::Prompt(first, Delivery::Steer)] };
         let background = setup.terminal.background.unwrap_or_default();
         Self {
             look: Look::new(setup.theme.as_deref(), background, setup.terminal.colors),
@@ -79,6 +93,7 @@ impl Desk {
             session: Session::default(),
             transcript: Transcript::new(&setup),
             input: Input::new(&setup),
+            early,
             opening: Vec::new(),
             note: None,
             answered: BTreeSet::new(),

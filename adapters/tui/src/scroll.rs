@@ -19,6 +19,8 @@ use crate::{
 
 /// Cells whose rows are kept.
 const KEPT_MAX: usize = 600;
+/// Lines of an unfinished entry that are laid out while its end is shown.
+const LIVE_LINES_MAX: usize = 300;
 /// Rows of a turn of the wheel.
 const WHEEL_ROWS: usize = 3;
 
@@ -159,8 +161,9 @@ impl Scroll {
             if index > transcript.cells().len() {
                 return None;
             }
-            let live = transcript.live(desk.session.turn.is_some(), desk.now.mono, &context);
-            let mut lines = live;
+            // At the end only the last rows are seen; to scroll through it, all are needed.
+            let most = if self.bottom.is_none() { LIVE_LINES_MAX } else { usize::MAX };
+            let mut lines = transcript.live(&desk.session, desk.now.mono, &context, most);
             if !lines.is_empty() && index > 0 && !lines[0].is_empty() {
                 lines.insert(0, Line::new());
             }

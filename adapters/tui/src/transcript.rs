@@ -19,6 +19,7 @@ use codex_proto::{
 
 use crate::{
     cell::{Approval, Cell, Command, Context, Footer, Header, Notice, Tone, User},
+    session::Session,
     setup::{Mode, Setup},
     text::Line,
 };
@@ -317,16 +318,12 @@ impl Transcript {
         std::mem::take(&mut self.ready)
     }
 
-    /// The unfinished entries as lines.
+    /// The unfinished entries as lines; of a long one, about the last `most`.
     #[must_use]
-    pub fn live(&self, has_turn: bool, now: Mono, cx: &Context) -> Vec<Line> {
+    pub fn live(&self, session: &Session, now: Mono, cx: &Context, most: usize) -> Vec<Line> {
         let mut lines = Vec::new();
-        for (_, cell) in &self.live {
-            // A command that goes on without its turn is told by the status line.
-            if matches!(cell, Cell::Command(_)) && !has_turn {
-                continue;
-            }
-            let new = cell.live(cx, now);
+        for (_, cell) in self.live.iter().filter(|(id, _)| !is_background(*id, session)) {
+            let new = cell.live(cx, now, most);
             if !new.is_empty() {
                 let goes_on = matches!(cell, Cell::Agent(agent) if agent.has_left());
                 if !goes_on && (self.has_left || !lines.is_empty()) {
@@ -338,10 +335,11 @@ impl Transcript {
         lines
     }
 
-    /// Whether something is shown that counts seconds.
+    /// Whether a command runs that is waited for.
     #[must_use]
-    pub fn has_running_command(&self) -> bool {
-        self.live.iter().any(|(_, cell)| matches!(cell, Cell::Command(_)))
+    pub fn has_running_command(&self, session: &Session) -> bool {
+        let is_command = |cell: &Cell| matches!(cell, Cell::Command(_));
+        self.live.iter().any(|(id, cell)| is_command(cell) && !is_background(*id, session))
     }
 
     /// Finished cells, oldest first.
@@ -379,6 +377,11 @@ impl Transcript {
     pub fn last_message(&self) -> Option<&str> {
         self.last_message.as_deref()
     }
+}
+
+/// A command that goes on without its turn is told by the status line.
+fn is_background(item: u32, session: &Session) -> bool {
+    session.commands.iter().any(|command| command.item == item)
 }
 
 /// A cell with a new body that keeps when it began.

@@ -3,13 +3,13 @@
 mod harness;
 
 use codex_proto::{
-    Event, Op,
+    Event, Op, OpId, Refused,
     event::TurnOutcome,
     op::{Delivery, Prompt, PromptPart},
 };
 use codex_tui::{
     Msg, ScreenEffect, Setup,
-    setup::{Notifications, NotifyMethod},
+    setup::{Notifications, NotifyMethod, Start},
 };
 use harness::{Run, completed, thread, turn_ended, turn_started, user};
 
@@ -101,12 +101,42 @@ fn who_leaves_is_told_how_to_go_on() {
 }
 
 #[test]
-fn nothing_typed_before_the_thread_is_ready_is_lost() {
+fn what_is_sent_before_the_thread_is_ready_waits_for_it() {
     let mut run = Run::new(Setup::sample(), 80, 24);
-    run.keys("early\n");
-    assert!(run.tell().contains("early"));
-    run.event(harness::ready()).keys("\n");
-    assert!(ops(&mut run).contains(&prompt("early", Delivery::Steer)));
+    run.keys("early\n").keys("!ls\n").keys("not yet");
+    assert!(run.tell().contains("first: early"));
+    run.take_effects();
+    run.event(harness::ready());
+    let script = Op::RunCommand { thread: thread(), script: "ls".into() };
+    assert_eq!(ops(&mut run), [prompt("early", Delivery::Steer), script]);
+    assert!(run.tell().contains("not yet"));
+}
+
+#[test]
+fn a_prompt_that_is_refused_is_in_the_composer_again() {
+    let mut run = run();
+    run.keys("too much\n");
+    let effects = run.take_effects();
+    let op = effects.iter().find_map(|effect| match effect {
+        ScreenEffect::Op(id, Op::Prompt(_)) => Some(*id),
+        _ => None,
+    });
+    let reason = Refused::QueueFull { limit: 32 };
+    run.event(Event::Refused { op: op.unwrap(), reason });
+    let told = run.tell();
+    assert!(told.contains("> too much") || told.contains("\u{203a} too much"), "{told}");
+    assert!(told.contains("32 prompts are waiting"), "{told}");
+}
+
+#[test]
+fn a_session_that_cannot_be_resumed_gives_a_new_one_and_says_why() {
+    let start = Start::Resume("/r.jsonl".into());
+    let mut run = Run::new(Setup { start, ..Setup::sample() }, 80, 24);
+    assert!(matches!(ops(&mut run)[..], [Op::ResumeThread { .. }]));
+    let reason = Refused::Rollout { path: "/r.jsonl".into(), why: "line 3 is no JSON".into() };
+    run.event(Event::Refused { op: OpId(1), reason });
+    assert_eq!(ops(&mut run), [Op::StartThread]);
+    assert!(run.tell().contains("line 3 is no JSON"));
 }
 
 /// What is written to the terminal, or shown by the host, since the last call.

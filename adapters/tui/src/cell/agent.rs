@@ -17,6 +17,8 @@ pub struct Agent {
     done: Vec<Line>,
     /// Whether lines were taken.
     has_left: bool,
+    /// Whether it is shown as it came. A message that began one way ends that way.
+    is_raw: Option<bool>,
 }
 
 impl Agent {
@@ -56,9 +58,10 @@ impl Agent {
 
     /// Renders what came since the last call.
     pub fn advance(&mut self, cx: &Context) {
+        let is_raw = *self.is_raw.get_or_insert(cx.raw);
         let new = &self.text[self.streamed..];
         self.streamed = self.text.len();
-        if cx.raw {
+        if is_raw {
             // Whole lines only; the last one may grow.
             let from = self.streamed - new.len();
             let end = new.rfind('\n').map_or(0, |at| at + 1);
@@ -79,7 +82,7 @@ impl Agent {
     pub fn finish(&mut self, cx: &Context) -> Vec<Line> {
         self.advance(cx);
         let mut lines = self.take();
-        if cx.raw {
+        if self.is_raw == Some(true) {
             lines.extend(clean(&self.text[self.streamed..]).lines().map(Line::from));
             self.streamed = self.text.len();
         } else {
@@ -97,11 +100,11 @@ impl Agent {
         markdown::lines(&self.text, &cx.paint)
     }
 
-    /// What has not left.
+    /// What has not left; of many lines, about the last `most`.
     #[must_use]
-    pub fn live(&self, cx: &Context) -> Vec<Line> {
-        let mut lines = self.done.clone();
-        if cx.raw {
+    pub fn live(&self, cx: &Context, most: usize) -> Vec<Line> {
+        let mut lines = self.done[self.done.len().saturating_sub(most)..].to_vec();
+        if self.is_raw == Some(true) {
             lines.extend(clean(&self.text[self.streamed..]).lines().map(Line::from));
         } else {
             lines.extend(self.stream.rest(&cx.paint));

@@ -82,7 +82,9 @@ impl Command {
         let count = script.lines().count();
         for (index, text) in script.lines().take(SCRIPT_LINES_MAX).enumerate() {
             let mark = match (index, cx.plain) {
+                (0, true) if self.item.by_user => "your command: ",
                 (0, true) => "command: ",
+                (0, false) if self.item.by_user => "! ",
                 (0, false) => "$ ",
                 _ => "",
             };

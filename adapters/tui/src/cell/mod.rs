@@ -137,11 +137,11 @@ impl Cell {
         }
     }
 
-    /// Its lines while it may change.
+    /// Its lines while it may change; of many, about the last `most`.
     #[must_use]
-    pub fn live(&self, cx: &Context, now: Mono) -> Vec<Line> {
+    pub fn live(&self, cx: &Context, now: Mono, most: usize) -> Vec<Line> {
         match self {
-            Self::Agent(cell) => cell.live(cx),
+            Self::Agent(cell) => cell.live(cx, most),
             Self::Command(cell) => cell.live(cx, now),
             Self::Reasoning(cell) => cell.live(cx),
             other => other.lines(cx),
