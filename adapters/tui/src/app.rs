@@ -142,6 +142,18 @@ impl AppState {
         activity::deadline(&self.desk).into_iter().chain(layers).min()
     }
 
+    /// What lies below the layers, for checkers and tests.
+    #[must_use]
+    pub fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// How many layers are open.
+    #[must_use]
+    pub fn layers(&self) -> usize {
+        self.layers.len()
+    }
+
     /// The effects of a message, with what follows from its end.
     fn settle(&mut self) -> Vec<ScreenEffect> {
         for layer in std::mem::take(&mut self.desk.opening) {

@@ -335,6 +335,12 @@ impl Transcript {
         lines
     }
 
+    /// How many entries are unfinished.
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
+        self.live.len()
+    }
+
     /// Whether a command runs that is waited for.
     #[must_use]
     pub fn has_running_command(&self, session: &Session) -> bool {
