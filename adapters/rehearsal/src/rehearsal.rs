@@ -28,6 +28,9 @@ pub const PROJECT: [(&str, &str); 6] = [
 /// The text of the script, in the format of `docs/rehearsal.md`: also an example to start from.
 pub const SCRIPT: &str = include_str!("../embedded/script.json");
 
+/// The text of the script for a conversation by voice: the agent's part and the service's.
+pub const VOICE_SCRIPT: &str = include_str!("../embedded/voice.json");
+
 /// How a run of the embedded script ended, by the word that its last message starts with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -71,13 +74,23 @@ pub fn embedded_script() -> Script {
     script.expect("the embedded script is valid")
 }
 
+/// The embedded script for a conversation by voice.
+#[must_use]
+#[expect(clippy::missing_panics_doc, clippy::expect_used, reason = "the text is a constant")]
+pub fn embedded_voice_script() -> Script {
+    let script = Script::parse("the embedded voice script", VOICE_SCRIPT);
+    // Invariant: as above.
+    script.expect("the embedded voice script is valid")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_embedded_script_is_valid() {
+    fn the_embedded_scripts_are_valid() {
         let _ = embedded_script();
+        assert!(embedded_voice_script().voice.is_some());
     }
 
     #[test]

@@ -289,6 +289,9 @@ pub(crate) enum FeaturesCommand {
 /// Runs the real agent against a scripted model: it looks around a small project that is really
 /// broken, runs its failing test in the sandbox, patches the bug, and runs the test again. Only the
 /// model's words are scripted. Exit code 1 when the bug is not fixed.
+///
+/// With --voice, a conversation by voice instead: the real engine, connections, sound and devices
+/// with a scripted voice service. Exit code 1 when a part of it does not come.
 #[derive(Args, Debug)]
 #[command(long_about)]
 pub(crate) struct RehearseArgs {
@@ -304,6 +307,14 @@ pub(crate) struct RehearseArgs {
     /// A script instead of the embedded one
     #[arg(long, value_name = "FILE", requires = "serve")]
     pub(crate) script: Option<PathBuf>,
+    /// Rehearse a conversation by voice; with --serve, serve the voice service
+    #[cfg(feature = "voice")]
+    #[arg(long, conflicts_with = "dir")]
+    pub(crate) voice: bool,
+    /// Use devices that capture silence and play into nothing
+    #[cfg(feature = "voice")]
+    #[arg(long, requires = "voice", conflicts_with = "serve")]
+    pub(crate) null: bool,
     /// Write down everything the engine is told, for `codex debug replay`
     #[arg(long, value_name = "FILE", conflicts_with = "serve")]
     pub(crate) journal: Option<PathBuf>,

@@ -1,5 +1,8 @@
 //! `codex rehearse`: the real agent with a scripted model, or that model on loopback for any agent.
 
+#[cfg(feature = "voice")]
+mod voice;
+
 use std::{
     net::{SocketAddr, ToSocketAddrs},
     path::PathBuf,
@@ -39,6 +42,10 @@ const SETTINGS: [&str; 3] = [
 /// Runs the sub-command.
 pub(crate) fn run(args: RehearseArgs) -> u8 {
     let done = match &args.serve {
+        #[cfg(feature = "voice")]
+        Some(addr) if args.voice => voice::serve(addr, args.script.as_deref()),
+        #[cfg(feature = "voice")]
+        None if args.voice => voice::rehearse(args),
         Some(addr) => serve(addr, args.script.as_deref()),
         None => rehearse(args),
     };
