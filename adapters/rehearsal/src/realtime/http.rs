@@ -4,7 +4,7 @@ use std::{
     io::{Error, ErrorKind, Result},
     net::TcpStream,
     rc::Rc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -176,14 +176,14 @@ impl Connection {
             answer::offer(request.header("content-type").unwrap_or_default(), &request.body);
         let (offer, session) = offer.unzip();
         service.log.see(&id, What::CallAsked(request.asked(session.flatten())));
-        if call.delay_ms > 0 {
-            Timer::after(Duration::from_millis(call.delay_ms)).await;
-        }
+        let due = Instant::now() + Duration::from_millis(call.delay_ms);
         let done = match offer {
             _ if !(200..300).contains(&call.status) => Err((call.status, "the script refuses")),
             None => Err((400, "the body holds no offer")),
             Some(offer) => self.accept(&id, &offer, &call),
         };
+        // What it takes to answer is a part of the wait.
+        Timer::at(due).await;
         let (status, sent) = match done {
             Ok(sdp) => {
                 let location = match &call.location {
@@ -214,7 +214,7 @@ impl Connection {
     ) -> std::result::Result<String, (u16, &'static str)> {
         let service = &self.service;
         let session = service.session(id).ok_or((503, "too many calls"))?;
-        let made = Peer::answer(offer, &session, call.udp, service.voice.echo);
+        let made = Peer::answer(offer, &session, call.udp, service.voice.echo, &service.peers);
         let (peer, sdp, local) = made.map_err(|_| (400, "the offer cannot be answered"))?;
         let public = match &service.relay {
             Some(relay) => relay.udp(local).map_err(|_| (503, "no address is left"))?,

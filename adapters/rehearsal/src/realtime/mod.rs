@@ -163,6 +163,8 @@ pub(crate) struct Service {
     pub(crate) voice: Arc<VoiceScript>,
     pub(crate) log: Arc<Log>,
     pub(crate) relay: Option<Relay>,
+    /// What every peer needs and what takes long: made once.
+    pub(crate) peers: peer::Ahead,
     pub(crate) sessions: RefCell<BTreeMap<String, Rc<Session>>>,
     calls: Cell<usize>,
     joins: Cell<usize>,
@@ -209,6 +211,7 @@ async fn run(
         script,
         log,
         relay,
+        peers: peer::Ahead::make(),
         sessions: RefCell::default(),
         calls: Cell::new(0),
         joins: Cell::new(0),

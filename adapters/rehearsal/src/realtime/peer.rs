@@ -17,6 +17,7 @@ use str0m::{
     Candidate, Event, IceConnectionState, Input, Output, Rtc,
     change::SdpOffer,
     channel::ChannelId,
+    config::DtlsCert,
     format::Codec,
     media::{Frequency, MediaTime, Mid},
     net::{Protocol, Receive},
@@ -43,6 +44,20 @@ pub(crate) enum Ask {
     Speak(u64),
     /// Send over the data channel.
     Text(String),
+}
+
+/// What every peer needs: its certificate, and what it says.
+pub(crate) struct Ahead {
+    certificate: Option<DtlsCert>,
+    frames: Rc<Vec<Vec<u8>>>,
+}
+
+impl Ahead {
+    /// Takes tens of milliseconds.
+    pub(crate) fn make() -> Self {
+        let certificate = str0m::crypto::from_feature_flags().dtls_provider.generate_certificate();
+        Self { certificate, frames: Rc::new(sound::frames()) }
+    }
 }
 
 /// A peer that has answered.
@@ -73,12 +88,16 @@ impl Peer {
         session: &Rc<Session>,
         is_reachable: bool,
         is_echo: bool,
+        ahead: &Ahead,
     ) -> Result<(Self, String, SocketAddr)> {
         let broken = |why: String| Error::other(why);
         let offer = SdpOffer::from_sdp_string(offer).map_err(|why| broken(why.to_string()))?;
         let socket = Async::new(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?)?;
         let local = socket.get_ref().local_addr()?;
-        let config = Rtc::builder().clear_codecs().enable_opus(true, false).set_ice_lite(true);
+        let mut config = Rtc::builder().clear_codecs().enable_opus(true, false).set_ice_lite(true);
+        if let Some(certificate) = &ahead.certificate {
+            config = config.set_dtls_cert(certificate.clone());
+        }
         let mut rtc = config.build(Instant::now());
         let candidate = Candidate::host(local, "udp").map_err(|why| broken(why.to_string()))?;
         rtc.add_local_candidate(candidate);
@@ -96,7 +115,7 @@ impl Peer {
             mid: None,
             channel: None,
             heard_audio: false,
-            frames: Rc::new(sound::frames()),
+            frames: Rc::clone(&ahead.frames),
             speaking: 0,
             due: Instant::now(),
             sent: 0,
