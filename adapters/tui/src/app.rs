@@ -25,7 +25,7 @@ use crate::{
     scroll::Scroll,
     session::{refusal, text_of},
     setup::{Mode, Price, Setup, Start},
-    status,
+    status, talk,
     text::{Break, Line, clean_line, draw, fit, wrap},
     theme::Role,
 };
@@ -230,6 +230,7 @@ impl AppState {
                 desk.effect(ScreenEffect::ReadBranch);
                 status::ask_script(desk);
             }
+            Event::Realtime(event) => talk::on_event(event, desk),
             Event::Configured { .. } | Event::UsageUpdated { .. } => status::ask_script(desk),
             Event::ThreadReady(_) => {
                 status::ask_script(desk);
@@ -303,6 +304,9 @@ impl AppState {
             KeyCode::Esc => self.on_esc(),
             KeyCode::Char('c') if key.modifiers == Modifiers::CTRL => self.on_ctrl_c(),
             KeyCode::Char('d') if key.modifiers == Modifiers::CTRL => self.desk.quit(),
+            KeyCode::Char('x') if key.modifiers == Modifiers::CTRL => {
+                talk::mute(&mut self.desk);
+            }
             KeyCode::Char('z') if key.modifiers == Modifiers::CTRL => {
                 self.desk.effect(ScreenEffect::Suspend);
             }
@@ -322,8 +326,12 @@ impl AppState {
         }
     }
 
-    /// Clears what is written, else stops the turn; twice without one, leaves.
+    /// Ends voice first; then clears what is written, else stops the turn; twice without either,
+    /// leaves.
     fn on_ctrl_c(&mut self) {
+        if talk::stop(&mut self.desk) {
+            return;
+        }
         if !self.desk.input.is_empty() {
             self.desk.input.clear();
             self.desk.note("cleared; Up brings it back");
@@ -382,6 +390,9 @@ impl AppState {
         let (message, hint) = refusal(reason);
         if let Some(sent) = desk.session.sent.iter().find(|sent| sent.op == op).cloned() {
             desk.input.put_back(&sent.prompt.content);
+        }
+        if matches!(reason, Refused::Realtime { .. }) {
+            desk.voice.refused();
         }
         let was_start = desk.session.starting == Some(op);
         desk.session.on(desk.now.mono, &Event::Refused { op, reason: reason.clone() });
@@ -455,6 +466,7 @@ impl AppState {
         }
         let status = (take(1) > 0).then(|| status::line(desk, columns));
         let mut above: Vec<Line> = activity::line(desk).into_iter().collect();
+        above.extend(talk::lines(desk, columns));
         above.truncate(take(above.len()));
         let queue = queue(desk, columns);
         let room = take(queue.len().min(usize::from(rows) / 4));

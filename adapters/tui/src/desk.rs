@@ -19,6 +19,7 @@ use crate::{
     text::Line,
     theme::{Look, Theme},
     transcript::Transcript,
+    voice::VoiceState,
 };
 
 /// Milliseconds that a note stays in the status line.
@@ -47,6 +48,8 @@ pub struct Desk {
     pub session: Session,
     /// What was said and done.
     pub transcript: Transcript,
+    /// The conversation by voice.
+    pub voice: VoiceState,
     /// What the user writes.
     pub input: Input,
     /// Popups to open after the current message, the last one on top.
@@ -92,6 +95,7 @@ impl Desk {
             has_focus: true,
             session: Session::default(),
             transcript: Transcript::new(&setup),
+            voice: VoiceState::default(),
             input: Input::new(&setup),
             early,
             opening: Vec::new(),

@@ -36,6 +36,7 @@ mod scroll;
 pub mod session;
 pub mod setup;
 mod status;
+mod talk;
 pub mod text;
 pub mod theme;
 pub mod transcript;

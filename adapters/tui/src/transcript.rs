@@ -15,10 +15,11 @@ use codex_proto::{
     approval::ApprovalRequest,
     event::TurnOutcome,
     item::{ItemBody, TurnItem},
+    realtime::RealtimeRole,
 };
 
 use crate::{
-    cell::{Approval, Cell, Command, Context, Footer, Header, Notice, Tone, User},
+    cell::{Approval, Cell, Command, Context, Footer, Header, Notice, Spoken, Tone, User},
     session::Session,
     setup::{Mode, Setup},
     text::Line,
@@ -271,6 +272,11 @@ impl Transcript {
     /// A message of the program.
     pub fn notice(&mut self, tone: Tone, message: &str, hint: Option<&str>, cx: &Context) {
         self.add(Cell::Notice(Notice::new(tone, message, hint)), cx);
+    }
+
+    /// Something was said by voice.
+    pub fn spoken(&mut self, role: RealtimeRole, text: String, cx: &Context) {
+        self.add(Cell::Spoken(Spoken { role, text }), cx);
     }
 
     /// Lines of the screen's own.

@@ -15,6 +15,7 @@ mod notice;
 mod plan;
 mod reasoning;
 mod search;
+mod spoken;
 mod user;
 
 use std::path::Path;
@@ -34,6 +35,7 @@ pub use self::{
     plan::Plan,
     reasoning::Reasoning,
     search::Search,
+    spoken::Spoken,
     user::User,
 };
 use crate::{
@@ -93,6 +95,8 @@ pub enum Cell {
     Reasoning(Reasoning),
     /// A search of the web.
     Search(Search),
+    /// What was said by voice.
+    Spoken(Spoken),
     /// What the user said.
     User(User),
 }
@@ -133,6 +137,7 @@ impl Cell {
             Self::Plan(cell) => cell.lines(cx),
             Self::Reasoning(cell) => cell.lines(cx),
             Self::Search(cell) => cell.lines(cx),
+            Self::Spoken(cell) => cell.lines(cx),
             Self::User(cell) => cell.lines(cx),
         }
     }
@@ -169,6 +174,7 @@ impl Cell {
                 Self::Command(cell) => cell.bytes(),
                 Self::Lines(lines) => lines.iter().map(|line| line.text().len() + 64).sum(),
                 Self::Reasoning(cell) => cell.text.len() + cell.raw.len(),
+                Self::Spoken(cell) => cell.text.len(),
                 Self::User(cell) => cell.text().len(),
                 _ => 0,
             }

@@ -1,6 +1,7 @@
-//! `/voice`.
+//! `/voice [stop|mute]`.
 
 use super::Command;
+use crate::{desk::Desk, talk};
 
 pub(super) const VOICE: Command = Command {
     name: "voice",
@@ -10,6 +11,20 @@ pub(super) const VOICE: Command = Command {
     unavailable: |setup| {
         (!setup.voice).then_some("voice is off; turn it on with --enable realtime_conversation")
     },
-    run: |_, _| Err("voice is not ready yet".into()),
+    run,
     ..Command::BASE
 };
+
+fn run(desk: &mut Desk, arguments: &str) -> Result<(), String> {
+    let none = || Err("there is no conversation by voice; /voice starts one".to_owned());
+    match arguments {
+        "" => talk::toggle(desk),
+        "mute" if talk::mute(desk) => Ok(()),
+        "stop" if talk::stop(desk) => Ok(()),
+        "mute" | "stop" => none(),
+        other => {
+            let other = crate::text::clean_line(other);
+            Err(format!("`{other}` is neither `stop` nor `mute`"))
+        }
+    }
+}

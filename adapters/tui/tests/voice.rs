@@ -1,0 +1,77 @@
+//! A conversation by voice on the screen.
+
+mod harness;
+
+use codex_proto::{
+    Event, Op,
+    realtime::{
+        RealtimeClosed, RealtimeEvent, RealtimeNews, RealtimePhase, RealtimeRole, RealtimeVersion,
+    },
+};
+use codex_tui::{ScreenEffect, Setup};
+use harness::{Run, golden_story, thread, turn_started};
+
+fn news(run: &mut Run, news: RealtimeNews) {
+    let event = RealtimeEvent { thread: thread(), attempt: 1, news };
+    run.event(Event::Realtime(Box::new(event)));
+}
+
+fn live(run: &mut Run) {
+    run.keys("/voice\n");
+    let version = RealtimeVersion::V2;
+    news(run, RealtimeNews::Started { session_id: "s".into(), version });
+    news(run, RealtimeNews::Phase(RealtimePhase::MediaUp));
+}
+
+fn ops(run: &mut Run) -> Vec<Op> {
+    let effects = run.take_effects().into_iter();
+    effects
+        .filter_map(|effect| match effect {
+            ScreenEffect::Op(_, op) => Some(op),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn what_is_heard_is_shown_and_what_was_said_stays() {
+    golden_story("voice", |run| {
+        live(run);
+        news(run, RealtimeNews::Levels { microphone: 5_000, speaker: 0 });
+        let (role, item) = (RealtimeRole::User, "a".to_owned());
+        let text = "run the \u{1b}[31mtests".to_owned();
+        news(run, RealtimeNews::TranscriptDone { role, item, text });
+        let (role, item) = (RealtimeRole::Assistant, "b".to_owned());
+        let delta = "I start them now, and tell you what they say".to_owned();
+        news(run, RealtimeNews::TranscriptDelta { role, item, delta });
+        news(run, RealtimeNews::Dropped { ms: 1_200 });
+    });
+}
+
+#[test]
+fn ctrl_c_ends_voice_before_anything_else() {
+    let mut run = Run::ready(Setup::sample(), 80, 24);
+    run.take_effects();
+    live(&mut run);
+    assert!(matches!(ops(&mut run)[..], [Op::RealtimeStart(_)]));
+    run.event(turn_started()).keys("text");
+    run.keys("<ctrl-c>");
+    assert_eq!(ops(&mut run), [Op::RealtimeStop { thread: thread() }]);
+    assert!(run.tell().contains("text"), "what is written stays");
+    news(&mut run, RealtimeNews::Closed { reason: RealtimeClosed::Requested });
+    run.keys("<ctrl-c><ctrl-c>");
+    assert_eq!(ops(&mut run), [Op::Interrupt { thread: thread() }]);
+}
+
+#[test]
+fn ctrl_x_mutes_while_there_is_a_conversation() {
+    let mut run = Run::ready(Setup::sample(), 80, 24);
+    run.keys("<ctrl-x>").take_effects();
+    live(&mut run);
+    ops(&mut run);
+    run.keys("<ctrl-x>");
+    assert_eq!(ops(&mut run), [Op::RealtimeMute { thread: thread(), muted: true }]);
+    assert!(run.tell().contains("Ctrl-X unmutes"));
+    run.keys("/voice stop\n").keys("/voice mute\n");
+    assert_eq!(ops(&mut run), [Op::RealtimeStop { thread: thread() }]);
+}
