@@ -37,6 +37,9 @@ const LIST_WITHIN: Duration = Duration::from_secs(5);
 /// Longest time of the loopback check.
 const LOOPBACK_WITHIN: Duration = Duration::from_secs(10);
 
+/// Longest time to the first sample: some devices of sound servers gather seconds before.
+const FIRST_WITHIN: Duration = Duration::from_secs(3);
+
 /// Replies that wait for a check.
 const REPLIES_MAX: usize = 8;
 
@@ -68,7 +71,8 @@ pub struct Heard {
     pub problems: Vec<String>,
 }
 
-/// Opens microphone and speaker for so long, and tells each level that is heard.
+/// Opens microphone and speaker, and tells each level that is heard for so long after the first
+/// sample, which may take three seconds.
 #[must_use]
 pub fn listen(
     voice: &Voice,
@@ -82,10 +86,15 @@ pub fn listen(
     let work = voice.audio(id, open, sender);
     let mut heard = Heard::default();
     let collect = async {
-        let end = Instant::now() + time;
+        let mut end = Instant::now() + FIRST_WITHIN;
         while let Some(reply) = next(&replies, end).await {
             match reply {
-                Reply::Audio(AudioNews::Captured(pcm)) => heard.captured_ms += pcm.ms(),
+                Reply::Audio(AudioNews::Captured(pcm)) => {
+                    if heard.captured_ms == 0 {
+                        end = Instant::now() + time;
+                    }
+                    heard.captured_ms += pcm.ms();
+                }
                 Reply::Audio(AudioNews::Level { microphone, .. }) => {
                     heard.peak = heard.peak.max(microphone);
                     on_level(microphone);

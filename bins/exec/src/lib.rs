@@ -16,4 +16,4 @@ pub mod stderr;
 pub mod stdin;
 mod trace;
 
-pub use run::{Extra, run, seed, trace};
+pub use run::{Extra, run, seed, trace, trace_to_file};

@@ -136,6 +136,13 @@ pub fn trace(session: &Session) -> Option<String> {
     traces::install(rust_log.as_deref(), Some(open_log(session)))
 }
 
+/// As [`trace`](trace()), for front ends that talk with people on standard error: what `RUST_LOG` asks
+/// for goes into the log file too.
+pub fn trace_to_file(session: &Session) -> Option<String> {
+    let rust_log = session.environment.text("RUST_LOG");
+    traces::install_at(rust_log.as_deref(), traces::Place::LogFile, Some(open_log(session)))
+}
+
 fn open_log(session: &Session) -> OpenLog {
     struct Log(LogFile);
 

@@ -1,5 +1,6 @@
-//! Where traces go: to standard error when `RUST_LOG` asks, and warnings and errors to the log
-//! file, which is opened when the first of them is written. A run that has nothing to say opens
+//! Where traces go: to standard error when `RUST_LOG` asks (to the log file instead, in front ends
+//! that talk with people meanwhile), and warnings and errors to the log file in any case, which is
+//! opened when the first line is written. A run that has nothing to say opens
 //! nothing.
 //!
 //! `RUST_LOG` is a list of `LEVEL` and `TARGET=LEVEL`, separated by commas; the longest target that
@@ -25,15 +26,37 @@ pub(crate) type OpenLog = Box<dyn Fn() -> std::io::Result<Box<dyn Write + Send>>
 /// Longest line of a trace, in bytes; the rest is cut and counted.
 const LINE_BYTES_MAX: usize = 16 << 10;
 
+/// Where traces go that `RUST_LOG` asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Into the log file, whose reader is not the reader of what is told.
+    LogFile,
+    /// To standard error.
+    Stderr,
+}
+
 /// Installs the subscriber of this process; once. `rust_log` is the variable's value.
 ///
 /// Returns what is wrong with `rust_log`, for a warning.
 pub(crate) fn install(rust_log: Option<&str>, open_log: Option<OpenLog>) -> Option<String> {
-    let (stderr, problem) = match rust_log {
+    install_at(rust_log, Place::Stderr, open_log)
+}
+
+/// As [`install`], with what is asked for in another place.
+pub(crate) fn install_at(
+    rust_log: Option<&str>,
+    place: Place,
+    open_log: Option<OpenLog>,
+) -> Option<String> {
+    let (asked, problem) = match rust_log {
         Some(text) => Filter::parse(text),
         None => (Filter::default(), None),
     };
-    let log = open_log.map(|open| Log { open, file: Mutex::new(LogFile::Closed) });
+    let (stderr, filter) = match place {
+        Place::LogFile => (Filter::default(), asked),
+        Place::Stderr => (asked, Filter::default()),
+    };
+    let log = open_log.map(|open| Log { open, filter, file: Mutex::new(LogFile::Closed) });
     // A second subscriber would be a bug of the caller that costs traces, nothing else.
     let _ = tracing::subscriber::set_global_default(Traces { stderr, log });
     problem
@@ -46,6 +69,8 @@ struct Traces {
 
 struct Log {
     open: OpenLog,
+    /// What is written beside warnings and errors.
+    filter: Filter,
     file: Mutex<LogFile>,
 }
 
@@ -56,6 +81,10 @@ enum LogFile {
 }
 
 impl Log {
+    fn allows(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= LOG_LEVEL || self.filter.allows(metadata)
+    }
+
     fn write(&self, line: &str) {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(*file, LogFile::Closed) {
@@ -74,12 +103,13 @@ const LOG_LEVEL: LevelFilter = LevelFilter::WARN;
 
 impl Subscriber for Traces {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.stderr.allows(metadata) || (self.log.is_some() && *metadata.level() <= LOG_LEVEL)
+        let is_logged = self.log.as_ref().is_some_and(|log| log.allows(metadata));
+        is_logged || self.stderr.allows(metadata)
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        let log = if self.log.is_some() { LOG_LEVEL } else { LevelFilter::OFF };
-        Some(self.stderr.highest().max(log))
+        let log = self.log.as_ref().map(|log| log.filter.highest().max(LOG_LEVEL));
+        Some(self.stderr.highest().max(log.unwrap_or(LevelFilter::OFF)))
     }
 
     // Spans are not shown; one id serves them all.
@@ -116,7 +146,7 @@ impl Subscriber for Traces {
             crate::stderr::write(&line);
         }
         if let Some(log) = &self.log
-            && *metadata.level() <= LOG_LEVEL
+            && log.allows(metadata)
         {
             log.write(&line);
         }
@@ -211,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn warnings_reach_the_log_and_nothing_else_opens_it() {
+    fn warnings_and_what_is_asked_for_reach_the_log_and_nothing_else_opens_it() {
         let (memory, opened) = (Memory::default(), Arc::new(Mutex::new(0)));
         let open: OpenLog = {
             let (memory, opened) = (memory.clone(), Arc::clone(&opened));
@@ -220,18 +250,20 @@ mod tests {
                 Ok(Box::new(memory.clone()))
             })
         };
-        let log = Some(Log { open, file: Mutex::new(LogFile::Closed) });
+        let (filter, _) = Filter::parse("chatty=info");
+        let log = Some(Log { open, filter, file: Mutex::new(LogFile::Closed) });
         let traces = Traces { stderr: Filter::default(), log };
         tracing::subscriber::with_default(traces, || {
             tracing::info!("quiet");
             assert_eq!(*opened.lock().unwrap(), 0);
             tracing::warn!(count = 3, name = "x", "two\nlines");
             tracing::error!("more");
+            tracing::info!(target: "chatty::part", "asked for");
         });
         assert_eq!(*opened.lock().unwrap(), 1);
         let text = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.len(), 2, "{text}");
+        assert_eq!(lines.len(), 3, "{text}");
         assert!(lines[0].contains("  WARN codex_exec::trace::tests: two\\nlines count=3 name=x"));
     }
 

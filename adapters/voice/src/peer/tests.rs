@@ -47,6 +47,9 @@ struct World {
     speaks: Option<Encoder>,
     spoken: u64,
     speaker: Vec<i16>,
+    /// How much too fast the speaker's clock is, in parts per million, and when it plays next.
+    speaker_ppm: u32,
+    speaker_due: Instant,
     microphone: Box<dyn FnMut(u64) -> i16>,
     captured: u64,
 }
@@ -86,6 +89,8 @@ impl World {
             speaks: None,
             spoken: 0,
             speaker: Vec::new(),
+            speaker_ppm: 0,
+            speaker_due: start + MS * 20,
             microphone: Box::new(|_| 0),
             captured: 0,
         };
@@ -198,6 +203,10 @@ impl World {
             }
             if elapsed.is_multiple_of(20) {
                 self.speak();
+            }
+            if self.now >= self.speaker_due {
+                self.speaker_due +=
+                    Duration::from_nanos(20_000_000 - u64::from(self.speaker_ppm) * 20);
                 let mut frame = [0; FRAME];
                 self.peer.playing().pull(self.now, &mut frame);
                 self.speaker.extend(frame);
@@ -450,4 +459,52 @@ fn garbage_from_the_network_changes_nothing() {
     assert!(!world.peer.is_ended(), "{:?}", world.told.last());
     assert!(peak(&world.speaker[world.speaker.len() - FRAME..]) > 1_000);
     assert!(duration(FRAME) == MS * 20);
+}
+
+/// Simulated seconds of the soak; `CODEX_VOICE_SOAK_MINUTES` sets another length.
+const SOAK_SECONDS: u32 = 20;
+
+/// A long conversation on a network as people have it: jitter, loss, a device whose clock is wrong, and
+/// an outage in each ten minutes. Nothing grows, nothing is lost for good, and the link comes back.
+#[test]
+fn soak() {
+    let minutes = std::env::var("CODEX_VOICE_SOAK_MINUTES").ok();
+    let minutes = minutes.and_then(|text| text.parse::<u32>().ok());
+    let seconds = minutes.map_or(SOAK_SECONDS, |minutes| minutes * 60);
+    let network = Network { delay: MS * 40, jitter: MS * 30, loss_percent: 1 };
+    let mut world = World::connected(network, MicrophoneState::On);
+    world.microphone = Box::new(|n| if n / 200 % 2 == 0 { 4_000 } else { 0 });
+    world.speaks = Some(Encoder::new().unwrap());
+    world.speaker_ppm = 200;
+    world.run(MS * 5_000);
+    let (mut silent, mut frames, mut longest) = (0, 0, Duration::ZERO);
+    let mut outages = 0;
+    for second in 0..seconds {
+        let in_outage = second % 600 == 10;
+        if in_outage {
+            outages += 1;
+            world.is_cut = true;
+            world.run(MS * 5_000);
+            world.is_cut = false;
+            world.run(MS * 5_000);
+        }
+        world.speaker.clear();
+        world.heard.clear();
+        world.run(MS * 1_000);
+        for frame in world.speaker.chunks(FRAME) {
+            frames += 1;
+            silent += usize::from(peak(frame) < 300);
+        }
+        longest = longest.max(world.peer.playing().delay());
+        assert!(world.heard.len() > 35, "second {second}: {} packets heard", world.heard.len());
+        assert!(world.peer.asks.is_empty() && world.flying.len() < 100);
+    }
+    let links = world.links();
+    let lost = links.iter().filter(|(_, state)| *state == LinkState::Lost).count();
+    assert_eq!((lost, links.last().unwrap().1), (outages, LinkState::Up), "{links:?}");
+    assert!(longest < MS * 500, "the longest delay was {longest:?}");
+    assert!(silent * 100 < frames, "{silent} of {frames} frames were silent");
+    let counts = world.peer.playing().counts();
+    assert!(counts.lost * 100 < counts.received * 5, "{counts:?}");
+    println!("{seconds} s: {counts:?}, {silent} of {frames} frames silent, delay ≤ {longest:?}");
 }

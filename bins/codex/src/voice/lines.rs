@@ -62,7 +62,7 @@ impl Lines {
                 &clock,
                 "connected; speak. Enter mutes, text and Enter is sent, Ctrl-C ends",
             ),
-            VoiceChange::Link(RealtimePhase::Connecting) => self.status(&clock, "call created"),
+            VoiceChange::Link(RealtimePhase::Connecting) => self.status(&clock, "connecting"),
             VoiceChange::Link(RealtimePhase::Controlled) => self.status(&clock, "session ready"),
             VoiceChange::Link(RealtimePhase::MediaUp) => self.status(&clock, "media up"),
             VoiceChange::Link(RealtimePhase::MediaLost) => {

@@ -66,7 +66,7 @@ pub(super) fn open(
 fn talk(args: VoiceArgs, config: ConfigArgs, outer: SessionArgs) -> Result<u8, StartError> {
     let journal = outer.journal.clone();
     let session = open(config, outer, args.null)?;
-    let problem = codex_exec::trace(&session);
+    let problem = codex_exec::trace_to_file(&session);
     if session.resolved.part.features.get(FEATURE) != Some(&true) {
         return Err(StartError::Other(format!(
             "voice is off. Start it with `codex voice --enable {FEATURE}`, or set \
