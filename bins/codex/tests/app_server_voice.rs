@@ -127,10 +127,15 @@ fn the_answer_does_not_wait_for_the_sideband() {
 
 #[test]
 fn a_conversation_is_told_and_the_agent_is_not_disturbed() {
-    let mut voice = Voice::new(json!({ "steps": [{
+    let journals = tempfile::TempDir::new().unwrap();
+    let journal = journals.path().join("run.journal");
+    let journal = journal.to_str().unwrap();
+    let script = json!({ "steps": [{
         "on": "conversation.item.create", "contains": "early",
         "do": [{ "user": "good morning" }, { "assistant": "and to you" }]
-    }] }));
+    }] });
+    let args = ["--enable", "realtime_conversation", "--journal", journal];
+    let mut voice = Voice::with(script, &args);
     voice.start_call();
     voice.ask("appendText", json!({ "text": "early" }));
     voice.until("sdp");
@@ -157,6 +162,15 @@ fn a_conversation_is_told_and_the_agent_is_not_disturbed() {
     let seen = voice.end();
     let closed = seen.iter().filter(|line| line["method"] == "thread/realtime/closed").count();
     assert_eq!(closed, 2);
+    // The picture of the run shows the rule: the answer first, the sideband beside it.
+    let picture = World::without_server().run(&["debug", "timeline", "--format=mermaid", journal]);
+    assert_eq!(picture.code(), Some(0), "{}", picture.stderr);
+    let at = |part: &str| {
+        let row = picture.stdout.lines().position(|line| line.contains(part));
+        row.unwrap_or_else(|| panic!("{part} is missing in {}", picture.stdout))
+    };
+    let rows = ["/realtime/calls", "SDP answer", "joined", "session.update", "voice closed"];
+    assert!(rows.map(at).is_sorted(), "{}", picture.stdout);
 }
 
 #[test]

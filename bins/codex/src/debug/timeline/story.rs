@@ -9,6 +9,8 @@
 //! - Lines of the rollout are counted at the row they follow from; only a slow or failed append is
 //!   an arrow.
 
+mod voice;
+
 use std::collections::BTreeMap;
 
 use codex_engine::journal::Step;
@@ -16,11 +18,10 @@ use codex_proto::{
     Effect, EffectId, EffectKind, Event, HostErrorKind, Input, Mono, Now, Op, Output, Reply,
     ThreadId,
     approval::ApprovalSubject,
-    effect::{ChannelNews, FileWrite, LinkState, Method, Signal},
+    effect::{FileWrite, Method, Signal},
     event::TurnOutcome,
     item::{ItemBody, ItemStatus, PlanStep, StepStatus},
     op::{Delivery, PromptPart},
-    realtime::{RealtimeNews, RealtimePhase},
 };
 
 use super::text::{bytes, count, duration, one_line, shorten};
@@ -48,8 +49,12 @@ pub(super) enum Lifeline {
     Engine,
     /// The provider.
     Model,
-    /// The realtime service: call, socket and peer.
-    Voice,
+    /// The realtime service, creating a call.
+    Call,
+    /// The realtime service, on its socket.
+    Sideband,
+    /// Our peer, or microphone and speaker.
+    Media,
     /// Processes.
     Commands,
     /// Files.
@@ -63,7 +68,9 @@ impl Lifeline {
             Self::User => "user",
             Self::Engine => "engine",
             Self::Model => "model",
-            Self::Voice => "voice",
+            Self::Call => "call",
+            Self::Sideband => "sideband",
+            Self::Media => "media",
             Self::Commands => "commands",
             Self::Disk => "disk",
         }
@@ -240,6 +247,7 @@ impl Teller {
         self.tick(step.now);
         self.cause = None;
         match &step.input {
+            Input::Op(_, op) if voice::is_echo(op) => return,
             Input::Op(_, op) => self.op(op),
             Input::Reply(id, reply) => self.reply(*id, reply, &step.outputs),
             Input::Wake => self.cause = Some(Cause::Timer(due)),
@@ -300,7 +308,7 @@ impl Teller {
 
     fn summary(&self) -> String {
         let mut parts = vec![count(self.n, "input")];
-        for name in ["turn", "request", "command", "patch", "rollout line"] {
+        for name in ["turn", "request", "conversation", "command", "patch", "rollout line"] {
             if let Some(number) = self.counts.get(name) {
                 parts.push(count(*number, name));
             }
@@ -402,15 +410,13 @@ impl Teller {
             Op::ForkThread { path, .. } => {
                 self.ask(Mood::Plain, format!("fork {}", path.display()));
             }
-            Op::RealtimeAudio { .. } => {}
-            Op::RealtimeMute { muted, .. } => {
-                self.ask(Mood::Plain, if *muted { "mute" } else { "unmute" });
-            }
-            Op::RealtimePrepare { .. } => self.ask(Mood::Faint, "prepare voice"),
-            Op::RealtimeSpeech { text, .. } => self.ask(Mood::Plain, format!("speak “{text}”")),
-            Op::RealtimeStart(_) => self.ask(Mood::Strong, "start voice"),
-            Op::RealtimeStop { .. } => self.ask(Mood::Strong, "stop voice"),
-            Op::RealtimeText { text, .. } => self.ask(Mood::Plain, format!("type “{text}”")),
+            Op::RealtimeAudio { .. }
+            | Op::RealtimeMute { .. }
+            | Op::RealtimePrepare { .. }
+            | Op::RealtimeSpeech { .. }
+            | Op::RealtimeStart(_)
+            | Op::RealtimeStop { .. }
+            | Op::RealtimeText { .. } => self.voice_op(op),
             Op::ResizeCommand { size, .. } => {
                 self.ask(Mood::Faint, format!("resize to {}×{}", size.columns, size.rows));
             }
@@ -422,7 +428,7 @@ impl Teller {
     }
 
     fn effect(&mut self, effect: &Effect) {
-        use Lifeline::{Commands, Disk, Model, Voice};
+        use Lifeline::{Call, Commands, Disk, Model};
         let id = effect.id;
         match &effect.kind {
             EffectKind::Append(append) => {
@@ -448,7 +454,10 @@ impl Teller {
                 self.arrow(Lifeline::Engine, lifeline, Mood::Faint, text);
             }
             EffectKind::Http(request) => {
-                self.count("request", 1);
+                let lifeline = if voice::is_call(&request.url) { Call } else { Model };
+                if lifeline == Model {
+                    self.count("request", 1);
+                }
                 let method = match request.method {
                     Method::Get => "GET",
                     Method::Post => "POST",
@@ -458,37 +467,22 @@ impl Teller {
                     0 => String::new(),
                     size => format!(" {}", bytes(size as u64)),
                 };
-                self.start(id, Model, What::Http, name, &size);
+                self.start(id, lifeline, What::Http, name, &size);
             }
             EffectKind::Image { path } => {
                 self.start(id, Disk, What::Other, format!("image {}", path.display()), "");
             }
-            EffectKind::AudioOpen(_) => {
-                self.start(id, Voice, What::Other, "open microphone and speaker".into(), "");
-            }
-            EffectKind::AudioPlay(_) | EffectKind::Microphone { .. } => {}
-            EffectKind::PlaybackClear { .. } => {
-                self.arrow(Lifeline::Engine, Voice, Mood::Plain, "clear playback");
-            }
-            EffectKind::Preconnect(connect) => {
-                self.start(id, Voice, What::Other, format!("preconnect {}", connect.url), "");
-            }
+            EffectKind::AudioOpen(_)
+            | EffectKind::AudioPlay(_)
+            | EffectKind::Microphone { .. }
+            | EffectKind::PlaybackClear { .. }
+            | EffectKind::Preconnect(_)
+            | EffectKind::RtcAnswer(_)
+            | EffectKind::RtcOpen(_)
+            | EffectKind::RtcSend(_)
+            | EffectKind::Send(_)
+            | EffectKind::Socket(_) => self.voice_effect(effect),
             EffectKind::Resize { .. } => {}
-            EffectKind::RtcAnswer(_) => {
-                self.arrow(Lifeline::Engine, Voice, Mood::Strong, "answer to the peer");
-            }
-            EffectKind::RtcOpen(_) => {
-                self.start(id, Voice, What::Other, "make a peer".into(), "");
-            }
-            EffectKind::RtcSend(_) => {
-                self.arrow(Lifeline::Engine, Voice, Mood::Plain, "send on the data channel");
-            }
-            EffectKind::Send(_) => {
-                self.arrow(Lifeline::Engine, Voice, Mood::Plain, "send on the sideband");
-            }
-            EffectKind::Socket(socket) => {
-                self.start(id, Voice, What::Other, format!("join {}", socket.url), "");
-            }
             EffectKind::Survey(_) => {
                 self.start(id, Disk, What::Other, "look at recent work".into(), "");
             }
@@ -563,6 +557,9 @@ impl Teller {
             .iter()
             .filter(|output| matches!(output, Output::Event(Event::ItemDelta { .. })))
             .count() as u64;
+        if self.voice_reply(id, reply) {
+            return;
+        }
         let Some(open) = self.open.get_mut(&id) else {
             let text = format!("an answer to {id}, which is not under way");
             self.row(Body::Note { on: Lifeline::Engine, text });
@@ -576,32 +573,15 @@ impl Teller {
                 open.deltas += deltas;
                 self.cause = Some(Cause::Pieces(id));
             }
-            Reply::Audio(_) | Reply::Sent { .. } => {}
-            Reply::Channel(news) => {
-                let text = match news {
-                    ChannelNews::Closed => "data channel closed",
-                    ChannelNews::Open => "data channel open",
-                    ChannelNews::Text(_) => return,
-                };
-                self.arrow(lifeline, Lifeline::Engine, Mood::Plain, text);
-            }
-            Reply::Link(state) => {
-                let text = match state {
-                    LinkState::Connected => "path found",
-                    LinkState::Lost => "media lost",
-                    LinkState::Up => "media up",
-                };
-                self.arrow(lifeline, Lifeline::Engine, Mood::Strong, text);
-            }
-            Reply::Offer(_) => {
-                self.arrow(lifeline, Lifeline::Engine, Mood::Plain, "offer");
-            }
             Reply::Survey(survey) => {
                 open.answer = Some(count(survey.threads.len() as u64, "recent thread"));
             }
-            Reply::Opened if lifeline == Lifeline::Voice => {
-                self.arrow(lifeline, Lifeline::Engine, Mood::Plain, "connected");
-            }
+            // Told by `voice_reply`.
+            Reply::Audio(_)
+            | Reply::Channel(_)
+            | Reply::Link(_)
+            | Reply::Offer(_)
+            | Reply::Sent { .. } => {}
             Reply::Opened => {}
             Reply::Head(head) => {
                 let (text, mood) = status(head.status);
@@ -695,46 +675,6 @@ impl Teller {
         self.is_edge = true;
     }
 
-    fn realtime(&mut self, news: &RealtimeNews) {
-        match news {
-            RealtimeNews::Answer { .. } => {
-                self.tell(Mood::Strong, "SDP answer");
-            }
-            RealtimeNews::Closed { reason } => {
-                self.tell(Mood::Strong, format!("voice closed: {}", reason.as_str()));
-            }
-            RealtimeNews::Device { message, .. } => {
-                self.tell(Mood::Bad, message.as_str());
-            }
-            RealtimeNews::Error { message, .. } => {
-                self.tell(Mood::Bad, message.as_str());
-            }
-            RealtimeNews::Phase(phase) => {
-                let text = match phase {
-                    RealtimePhase::Closing => "voice closing",
-                    RealtimePhase::Connecting => "voice connecting",
-                    RealtimePhase::Controlled => "voice session ready",
-                    RealtimePhase::MediaLost => "voice media lost",
-                    RealtimePhase::MediaUp => "voice media up",
-                };
-                self.tell(Mood::Plain, text);
-            }
-            RealtimeNews::Started { .. } => {
-                self.tell(Mood::Strong, "voice started");
-            }
-            RealtimeNews::TranscriptDone { role, text, .. } => {
-                self.tell(Mood::Faint, format!("{}: “{}”", role.as_str(), one_line(text)));
-            }
-            RealtimeNews::Audio { .. }
-            | RealtimeNews::Dropped { .. }
-            | RealtimeNews::Item(_)
-            | RealtimeNews::Levels { .. }
-            | RealtimeNews::Muted(_)
-            | RealtimeNews::SpeechStarted
-            | RealtimeNews::TranscriptDelta { .. } => {}
-        }
-    }
-
     fn event(&mut self, event: &Event) {
         match event {
             Event::ItemCompleted { item, .. } => self.item(&item.body),
@@ -761,7 +701,7 @@ impl Teller {
             Event::Configured { .. } => {
                 self.tell(Mood::Faint, "configured");
             }
-            Event::Realtime(event) => self.realtime(&event.news),
+            Event::Realtime(event) => self.voice_news(&event.news),
             // Deltas are counted with the reply that brought them.
             Event::ItemDelta { .. } | Event::UsageUpdated { .. } | Event::Waiting { .. } => {}
             Event::PromptCacheReset { cause, .. } => {
@@ -906,6 +846,7 @@ fn path_of(url: &str) -> &str {
 fn status(code: u16) -> (String, Mood) {
     let word = match code {
         200 => " OK",
+        201 => " Created",
         400 => " Bad Request",
         401 => " Unauthorized",
         403 => " Forbidden",

@@ -1,13 +1,15 @@
-use std::{fs, path::Path};
+use std::{fs, path::Path, str::FromStr as _};
 
 use codex_engine::{
     Engine, Move,
     journal::{Reader, Step, record},
 };
 use codex_proto::{
-    Effect, EffectId, EffectKind, Event, HostError, HostErrorKind, Input, Mono, Now, Op, OpId,
-    Output, Reply, ThreadId, Wall,
-    effect::{Exit, HttpHead, HttpRequest, Method, Signal},
+    ApprovalId, Effect, EffectId, EffectKind, Event, HostError, HostErrorKind, Input, Mono, Now,
+    Op, OpId, Output, Refused, Reply, ThreadId, Wall,
+    approval::ApprovalAnswer,
+    effect::{Exit, HttpHead, HttpRequest, Method, Signal, SocketMessage, SocketRequest},
+    realtime::{RealtimeClosed, RealtimeEvent, RealtimeNews, RealtimeStart, RealtimeTransport},
 };
 
 use super::{
@@ -120,6 +122,104 @@ fn side_by_side() -> Vec<Step> {
         ),
         step(6, 2_014, reply(4, failed(HostErrorKind::NotFound, "/c is not there")), vec![]),
     ]
+}
+
+/// A call of a client's peer: the answer leaves before the socket is there.
+fn call() -> Vec<Step> {
+    let thread = ThreadId::from_str("0199a213-81c0-7800-8aa1-bbab2a035a53").unwrap();
+    let voice =
+        |news| Output::Event(Event::Realtime(Box::new(RealtimeEvent { thread, attempt: 1, news })));
+    let request = HttpRequest {
+        method: Method::Post,
+        url: "https://api.example/v1/realtime/calls".into(),
+        headers: vec![],
+        auth: None,
+        body: vec![0; 700],
+        connect_ms: 1,
+    };
+    let socket = SocketRequest {
+        url: "wss://api.example/v1/realtime?call_id=rtc_1".into(),
+        headers: vec![],
+        auth: None,
+        connect_ms: 1,
+        message_bytes_max: 1,
+    };
+    let head = HttpHead { status: 201, headers: vec![] };
+    let send = |message| {
+        effect(4, EffectKind::Send(Box::new(codex_proto::effect::Send { socket: id(3), message })))
+    };
+    let offer = "v=0".to_owned();
+    let transport = RealtimeTransport::WebRtcClient { offer };
+    let start = Op::RealtimeStart(Box::new(RealtimeStart::new(thread, transport)));
+    let nobody = ApprovalId(u32::MAX);
+    let echo = Op::Approve { thread, id: nobody, answer: ApprovalAnswer::Deny { feedback: None } };
+    let refused = Event::Refused { op: OpId(2), reason: Refused::NoSuchApproval };
+    let text = |text: &str| Reply::Bytes(text.into());
+    vec![
+        step(1, 0, Input::Op(OpId(1), start), vec![effect(1, EffectKind::Http(Box::new(request)))]),
+        step(2, 0, Input::Op(OpId(2), echo), vec![Output::Event(refused)]),
+        step(3, 50, reply(1, Reply::Head(Box::new(head))), vec![]),
+        step(4, 50, reply(1, text("v=0")), vec![]),
+        step(
+            5,
+            50,
+            reply(1, Reply::Closed),
+            vec![
+                voice(RealtimeNews::Answer { sdp: "v=0".into() }),
+                effect(3, EffectKind::Socket(Box::new(socket))),
+            ],
+        ),
+        step(
+            6,
+            90,
+            reply(3, Reply::Opened),
+            vec![send(SocketMessage::Text(r#"{"type":"session.update"}"#.into()))],
+        ),
+        step(7, 95, reply(3, Reply::Sent { messages: 1 }), vec![]),
+        step(8, 99, reply(3, text(r#"{"type":"session.updated"}"#)), vec![]),
+        step(9, 100, reply(3, text(r#"{"type":"response.output_text.delta"}"#)), vec![]),
+        step(10, 101, reply(3, text(r#"{"type":"response.output_text.delta"}"#)), vec![]),
+        step(11, 102, reply(3, text(r#"{"type":"response.done"}"#)), vec![]),
+        step(12, 103, reply(3, text("odd")), vec![]),
+        step(
+            13,
+            110,
+            Input::Op(OpId(3), Op::RealtimeStop { thread }),
+            vec![
+                send(SocketMessage::Close),
+                voice(RealtimeNews::Closed { reason: RealtimeClosed::Requested }),
+            ],
+        ),
+        step(14, 111, reply(3, Reply::Closed), vec![]),
+    ]
+}
+
+#[test]
+fn a_call_is_told_with_its_answer_before_the_sideband() {
+    let story = story(&call(), &ALL);
+    let want = [
+        "user > engine: start voice (offer)",
+        "engine > call: POST /v1/realtime/calls 700 B",
+        "call > engine: 201 Created",
+        "call > engine: 1 piece, 3 B, end",
+        "engine > user: SDP answer",
+        "engine > sideband: join /v1/realtime",
+        "sideband > engine: joined",
+        "engine > sideband: session.update",
+        "sideband > engine: session.updated",
+        "sideband > engine: 2 pieces, 98 B",
+        "sideband > engine: response.done",
+        "sideband > engine: a message of 3 bytes",
+        "user > engine: stop voice",
+        "engine > sideband: close",
+        "engine > user: voice closed: requested",
+        "sideband > engine: done",
+    ];
+    assert_eq!(texts(&story), want);
+    use Lifeline::{Call, Engine, Sideband, User};
+    assert_eq!(story.lifelines, [User, Engine, Call, Sideband]);
+    assert!(story.summary.contains("1 conversation"), "{}", story.summary);
+    is_well_formed(&svg::render(&story, "call")).unwrap();
 }
 
 #[test]
