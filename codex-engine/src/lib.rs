@@ -29,3 +29,9 @@ mod turn;
 
 pub use engine::{Drain, Engine};
 pub use machine::Move;
+
+/// The models that the catalogue knows, best first: slug, and the effort that is taken when none is
+/// configured.
+pub fn known_models() -> impl Iterator<Item = (&'static str, &'static str)> {
+    models::Model::known()
+}

@@ -127,6 +127,11 @@ impl Model {
         }
     }
 
+    /// Slug and effort of each model of the catalogue, best first.
+    pub(crate) fn known() -> impl Iterator<Item = (&'static str, &'static str)> {
+        CATALOGUE.iter().map(|entry| (entry.slug, entry.effort))
+    }
+
     /// The slugs of the catalogue, best first.
     pub(crate) fn slugs() -> impl Iterator<Item = &'static str> {
         CATALOGUE.iter().map(|entry| entry.slug)

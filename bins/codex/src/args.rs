@@ -10,8 +10,8 @@ use crate::debug::Edge;
 
 /// A coding agent that works in your terminal.
 ///
-/// Without a command it will open its screen, which this version does not have yet: use
-/// `codex exec`. An independent implementation, not affiliated with OpenAI.
+/// Without a command it opens its screen, with PROMPT as the first thing said. An independent
+/// implementation, not affiliated with OpenAI.
 #[derive(Debug, Parser)]
 #[command(name = "codex-cli", bin_name = "codex", version, long_about)]
 #[command(subcommand_negates_reqs = true, args_conflicts_with_subcommands = false)]
@@ -19,12 +19,77 @@ pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) session: SessionArgs,
 
+    #[command(flatten)]
+    pub(crate) screen: ScreenArgs,
+
     /// What to do
     #[arg(value_name = "PROMPT")]
     pub(crate) prompt: Option<String>,
 
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+}
+
+/// Flags of the screen.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub(crate) struct ScreenArgs {
+    /// Use the whole terminal, with scrolling of our own
+    #[arg(long, conflicts_with_all = ["no_alt_screen", "plain"])]
+    pub(crate) alt_screen: bool,
+
+    /// Leave the transcript to the terminal's own scrollback; the default
+    #[arg(long, conflicts_with = "plain")]
+    pub(crate) no_alt_screen: bool,
+
+    /// Append lines and redraw nothing but the line that is typed: for screen readers
+    #[arg(long)]
+    pub(crate) plain: bool,
+}
+
+impl ScreenArgs {
+    /// Those of either.
+    pub(crate) fn or(self, other: Self) -> Self {
+        if self.alt_screen || self.no_alt_screen || self.plain { self } else { other }
+    }
+}
+
+/// Which session `resume` and `fork` take; without any, it is picked from a list.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PickArgs {
+    #[command(flatten)]
+    pub(crate) flags: SessionArgs,
+
+    #[command(flatten)]
+    pub(crate) screen: ScreenArgs,
+
+    /// Id of the session, the start of one, its name or its file; with --last, the prompt
+    #[arg(value_name = "SESSION")]
+    session: Option<String>,
+
+    /// What to say first
+    #[arg(value_name = "PROMPT")]
+    prompt: Option<String>,
+
+    /// The newest session of this directory
+    #[arg(long)]
+    pub(crate) last: bool,
+
+    /// Sessions of all directories
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+impl PickArgs {
+    /// The session that is named.
+    pub(crate) fn session(&self) -> Option<&str> {
+        self.session.as_deref().filter(|_| !self.last)
+    }
+
+    /// The prompt.
+    pub(crate) fn prompt(&self) -> Option<&str> {
+        let first = self.session.as_deref().filter(|_| self.last);
+        self.prompt.as_deref().or(first)
+    }
 }
 
 /// Flags of a session; before `exec` they count for it too.
@@ -84,6 +149,28 @@ pub(crate) enum ApprovalArg {
     Never,
 }
 
+impl SessionArgs {
+    /// Puts the flags of an outer command before these, so that the inner ones win.
+    pub(crate) fn after(&mut self, outer: Self) {
+        self.config.after(outer.config);
+        let prepend = |inner: &mut Vec<PathBuf>, mut outer: Vec<PathBuf>| {
+            outer.append(inner);
+            *inner = outer;
+        };
+        prepend(&mut self.input.images, outer.input.images);
+        prepend(&mut self.input.add_dir, outer.input.add_dir);
+        self.model = self.model.take().or(outer.model);
+        self.profile = self.profile.take().or(outer.profile);
+        self.sandbox = self.sandbox.or(outer.sandbox);
+        self.ask_for_approval = self.ask_for_approval.or(outer.ask_for_approval);
+        self.dangerously_bypass_approvals_and_sandbox |=
+            outer.dangerously_bypass_approvals_and_sandbox;
+        self.cwd = self.cwd.take().or(outer.cwd);
+        self.search |= outer.search;
+        self.journal = self.journal.take().or(outer.journal);
+    }
+}
+
 impl From<ApprovalArg> for ApprovalPolicy {
     fn from(arg: ApprovalArg) -> Self {
         match arg {
@@ -100,6 +187,10 @@ pub(crate) enum Command {
     /// Run one prompt without a screen
     #[command(visible_alias = "e")]
     Exec(Box<ExecArgs>),
+    /// Go on with an earlier session
+    Resume(Box<PickArgs>),
+    /// Begin a new session with the past of an earlier one
+    Fork(Box<PickArgs>),
     /// Store an API key
     Login(LoginArgs),
     /// Remove the stored API key

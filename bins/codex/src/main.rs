@@ -8,22 +8,27 @@ mod features;
 mod login;
 mod rehearse;
 mod sandbox;
+mod screen;
 mod voice;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use codex_exec::stderr;
 
-use crate::args::{Cli, Command, FeaturesCommand, LoginCommand, SandboxPlatform};
+use crate::args::{
+    Cli, Command, FeaturesCommand, LoginCommand, PickArgs, SandboxPlatform, ScreenArgs, SessionArgs,
+};
 
 fn main() -> ExitCode {
     // This program starts itself again to look after commands; that must come first.
     codex_process::run_spawner_if_asked();
-    let Cli { session, command, .. } = Cli::parse();
+    codex_term::run_keeper_if_asked();
+    let Cli { session, screen, prompt, command } = Cli::parse();
     let outer = session.config.clone();
     let code = match command {
-        None => no_screen(),
+        None => screen::run(screen::Request { session, screen, prompt, begin: screen::Begin::New }),
+        Some(Command::Fork(pick)) => pick_session(*pick, session, screen, prompt, true),
+        Some(Command::Resume(pick)) => pick_session(*pick, session, screen, prompt, false),
         Some(Command::AppServer(args)) => app_server::run(args, session),
         Some(Command::Debug(args)) => debug::run(args, outer),
         Some(Command::Exec(args)) => exec::run(*args, session),
@@ -57,10 +62,17 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-fn no_screen() -> u8 {
-    stderr::line(
-        "Error: the screen does not exist in this version; use `codex exec PROMPT`, or see \
-         `codex --help`.",
-    );
-    1
+/// `codex resume` and `codex fork`: flags count on either side of the word.
+fn pick_session(
+    mut pick: PickArgs,
+    outer: SessionArgs,
+    outer_screen: ScreenArgs,
+    prompt: Option<String>,
+    forks: bool,
+) -> u8 {
+    let mut session = std::mem::take(&mut pick.flags);
+    session.after(outer);
+    let screen = pick.screen.or(outer_screen);
+    let begin = if forks { screen::Begin::Fork(pick) } else { screen::Begin::Resume(pick) };
+    screen::run(screen::Request { session, screen, prompt, begin })
 }

@@ -232,6 +232,19 @@ impl Session {
         }
     }
 
+    /// As [`Self::secrets`], and whether the key of the provider in use is missing: then its
+    /// requests fail with a sentence that says so.
+    ///
+    /// # Errors
+    /// When a key cannot be used.
+    pub fn secrets_or_missing(&self) -> Result<(Secrets, Option<KeySource>, bool), StartError> {
+        let (mut secrets, used, is_missing) = self.gather()?;
+        if let (true, Some(name)) = (is_missing, &self.resolved.part.provider.auth) {
+            secrets.set_auth_missing(name.clone(), NO_KEY.to_owned());
+        }
+        Ok((secrets, used, is_missing))
+    }
+
     /// The adapter that talks to the model.
     #[must_use]
     pub fn net(&self, secrets: Secrets) -> Net {

@@ -162,7 +162,7 @@ pub struct Ui {
 }
 
 /// `tui`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "independent switches of the user")]
 pub struct Tui {
     /// `tui.notifications`: on the end of a turn.

@@ -1,0 +1,97 @@
+//! What `/diff` shows: all changes of the work tree, untracked files included.
+//!
+//! Programs that a repository configures for its diffs are not run.
+
+use std::{
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use super::run::{Output, run_within};
+
+/// Bytes of a diff.
+const DIFF_BYTES_MAX: u64 = 4 << 20;
+/// Untracked files that are shown.
+const UNTRACKED_MAX: usize = 100;
+/// How long all of it may take.
+const WITHIN: Duration = Duration::from_secs(10);
+
+fn git(cwd: &Path, args: &[&str], within: Duration) -> Result<Output, String> {
+    let mut command = Command::new("git");
+    command
+        .current_dir(cwd)
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .env("GIT_PAGER", "cat")
+        .args(["-c", "core.fsmonitor=false", "-c", "core.quotepath=false"])
+        .args(args);
+    run_within(command, b"", DIFF_BYTES_MAX, within).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => "git is not installed".into(),
+        _ => format!("git: {error}"),
+    })
+}
+
+/// A unified diff of everything since the last commit.
+pub(crate) fn diff(cwd: &Path) -> Result<String, String> {
+    const PLAIN: [&str; 4] = ["diff", "--no-color", "--no-ext-diff", "--no-textconv"];
+    let until = Instant::now() + WITHIN;
+    let left = || until.saturating_duration_since(Instant::now()).max(Duration::from_millis(100));
+    let head = git(cwd, &["rev-parse", "--verify", "--quiet", "HEAD"], left())?;
+    let mut args = PLAIN.to_vec();
+    if head.status.success() {
+        args.push("HEAD");
+    }
+    let tracked = git(cwd, &args, left())?;
+    if !tracked.status.success() {
+        let first = tracked.stderr.lines().next().unwrap_or("no reason given");
+        return Err(
+            match first.contains("not a git repository") || first.contains("usage: git diff") {
+                true => format!("{} is not in a git repository", cwd.display()),
+                false => first.to_owned(),
+            },
+        );
+    }
+    let mut text = String::from_utf8_lossy(&tracked.stdout).into_owned();
+    let listed = git(cwd, &["ls-files", "--others", "--exclude-standard", "-z"], left())?;
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let untracked: Vec<&str> = listed.split('\0').filter(|path| !path.is_empty()).collect();
+    for path in untracked.iter().take(UNTRACKED_MAX) {
+        if Instant::now() >= until || text.len() as u64 >= DIFF_BYTES_MAX {
+            break;
+        }
+        let mut args = PLAIN.to_vec();
+        args.extend(["--no-index", "--", "/dev/null", path]);
+        text.push_str(&String::from_utf8_lossy(&git(cwd, &args, left())?.stdout));
+    }
+    if let Some(more) = untracked.len().checked_sub(UNTRACKED_MAX).filter(|more| *more > 0) {
+        text.push_str(&format!("\n{more} more untracked files are not shown\n"));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn changes_and_new_files_are_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let cwd = folder.path();
+        let error = diff(cwd).unwrap_err();
+        assert!(error.contains("not in a git repository"), "{error}");
+        let run =
+            |args: &[&str]| assert!(git(cwd, args, WITHIN).unwrap().status.success(), "{args:?}");
+        run(&["init", "-q"]);
+        fs::write(cwd.join("a"), "one\n").unwrap();
+        run(&["add", "a"]);
+        run(&["-c", "user.name=n", "-c", "user.email=e@x", "commit", "-qm", "a"]);
+        fs::write(cwd.join("a"), "two\n").unwrap();
+        fs::write(cwd.join("new file"), "three\n").unwrap();
+        let text = diff(cwd).unwrap();
+        for line in ["-one", "+two", "+++ b/new file", "+three"] {
+            assert!(text.lines().any(|have| have.trim_end() == line), "{line}: {text}");
+        }
+    }
+}

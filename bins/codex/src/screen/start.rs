@@ -1,0 +1,238 @@
+//! From the configuration and the command line to what the screen begins with.
+
+use std::path::{Path, PathBuf};
+
+use codex_exec::session::{NO_KEY, Session, StartError};
+use codex_proto::{config::Tui, op::PromptPart};
+use codex_store::{
+    credentials::KeySource,
+    rollouts::{self, Filter},
+    sessions,
+};
+use codex_term::Unfit;
+use codex_tui::{
+    key::Key,
+    setup::{Mode, ModelChoice, Notifications, NotifyMethod, Setup, Start, Terminal as Facts},
+};
+
+use super::{Begin, Request, clipboard::Place};
+use crate::args::PickArgs;
+
+/// What the loop needs beside the machine.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) setup: Setup,
+    pub(super) place: Place,
+    pub(super) status_command: Vec<String>,
+    pub(super) editor: std::ffi::OsString,
+    pub(super) history_bytes_max: Option<u64>,
+}
+
+/// Refuses what cannot show a screen, with what to do instead.
+pub(super) fn check_terminal(unfit: Option<Unfit>, plain: bool) -> Result<(), StartError> {
+    use std::io::IsTerminal as _;
+    const INSTEAD: &str = "`codex exec PROMPT` works without one";
+    if !std::io::stdin().is_terminal() {
+        return Err(StartError::Other(format!("stdin is not a terminal; {INSTEAD}")));
+    }
+    if !std::io::stdout().is_terminal() {
+        return Err(StartError::Other(format!("stdout is not a terminal; {INSTEAD}")));
+    }
+    match unfit {
+        Some(Unfit::Dumb) if !plain => Err(StartError::Other(format!(
+            "this terminal says that it cannot move its cursor (TERM is dumb or not set); \
+             `codex --plain` needs no more than lines, and {INSTEAD}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn plan(
+    request: &Request,
+    session: &Session,
+    mut facts: Facts,
+    key: Option<KeySource>,
+    is_key_missing: bool,
+    problem: Option<String>,
+) -> Result<Plan, StartError> {
+    let (ui, tui) = (&session.resolved.ui, &session.resolved.ui.tui);
+    let mut notes = Vec::new();
+    if is_key_missing {
+        notes.push(NO_KEY.to_owned());
+    }
+    notes.extend(session.warnings().chain(problem));
+    let (keymap, mut wrong) = keymap(tui);
+    notes.append(&mut wrong);
+    match tui.notification_method.as_deref() {
+        Some("bel") => facts.notify = NotifyMethod::Bell,
+        Some("osc9") => facts.notify = NotifyMethod::Osc9,
+        _ => {}
+    }
+    let environment = &session.environment;
+    let setup = Setup {
+        version: env!("CARGO_PKG_VERSION").into(),
+        key: key.map(|key| key.as_str().to_owned()),
+        notes,
+        sandbox_tier: sandbox_tier().into(),
+        cwd: session.cwd.clone(),
+        home: environment.user_home(),
+        terminal: facts,
+        mode: mode(request, tui),
+        theme: tui.theme.clone(),
+        animations: tui.animations,
+        vim: tui.vim,
+        raw: tui.raw_output,
+        hide_reasoning: ui.hide_agent_reasoning,
+        raw_reasoning: ui.show_raw_agent_reasoning,
+        history: ui.history,
+        notifications: Notifications {
+            turn: tui.notify_turn,
+            approval: tui.notify_approval,
+            always: tui.notify_always,
+        },
+        status_line: tui.status_line.clone(),
+        status_script: !tui.status_command.is_empty(),
+        terminal_title: tui.terminal_title.clone(),
+        models: models(),
+        keymap,
+        start: begin(&request.begin, session)?,
+        prompt: prompt(request, session),
+        voice: cfg!(feature = "voice"),
+    };
+    Ok(Plan {
+        setup,
+        place: Place::of(|name| environment.get(name).is_some()),
+        status_command: tui.status_command.clone(),
+        editor: super::editor::command(|name| environment.get(name).map(ToOwned::to_owned)),
+        history_bytes_max: ui.history_bytes_max,
+    })
+}
+
+fn mode(request: &Request, tui: &Tui) -> Mode {
+    let screen = &request.screen;
+    match (screen.plain, screen.alt_screen, screen.no_alt_screen) {
+        (true, ..) => Mode::Plain,
+        (_, true, _) => Mode::FullScreen,
+        (_, _, true) => Mode::Inline,
+        _ if tui.plain => Mode::Plain,
+        _ if tui.alternate_screen => Mode::FullScreen,
+        _ => Mode::Inline,
+    }
+}
+
+/// What holds commands back on this system; there is one way, and without it nothing runs.
+fn sandbox_tier() -> &'static str {
+    if cfg!(target_os = "linux") { "namespaces, Landlock, seccomp" } else { "none on this system" }
+}
+
+fn models() -> Vec<ModelChoice> {
+    let known = codex_engine::known_models();
+    let choice = |(slug, effort): (&'static str, &'static str)| {
+        let mut efforts = vec![effort.to_owned()];
+        let others =
+            ["low", "medium", "high", "xhigh"].into_iter().filter(|other| *other != effort);
+        efforts.extend(others.map(str::to_owned));
+        ModelChoice { slug: slug.into(), efforts, ..ModelChoice::default() }
+    };
+    known.map(choice).collect()
+}
+
+/// The user's keys; what cannot be read is said, and the default stays.
+fn keymap(tui: &Tui) -> (Vec<(String, Vec<Key>)>, Vec<String>) {
+    let (mut keymap, mut wrong) = (Vec::new(), Vec::new());
+    for (action, names) in &tui.keymap {
+        let keys: Result<Vec<Key>, _> = names.iter().map(|name| name.parse()).collect();
+        match keys {
+            Ok(keys) => keymap.push((action.clone(), keys)),
+            Err(error) => wrong.push(format!("`tui.keymap.{action}`: {error}")),
+        }
+    }
+    (keymap, wrong)
+}
+
+fn prompt(request: &Request, session: &Session) -> Vec<PromptPart> {
+    let mut images: Vec<PathBuf> = request.session.input.images.clone();
+    let mut text = match &request.begin {
+        Begin::New => request.prompt.clone(),
+        Begin::Fork(pick) | Begin::Resume(pick) => {
+            pick.prompt().or(request.prompt.as_deref()).map(str::to_owned)
+        }
+    };
+    // `-i` takes every value that follows; one that names no file is the prompt.
+    if text.is_none() && images.len() > 1 && images.last().is_some_and(|last| !last.exists()) {
+        text = images.pop().and_then(|last| last.into_os_string().into_string().ok());
+    }
+    let images = images.into_iter().map(|path| PromptPart::Image { path: session.cwd.join(path) });
+    let text = text.filter(|text| !text.trim().is_empty()).map(PromptPart::Text);
+    images.chain(text).collect()
+}
+
+fn begin(begin: &Begin, session: &Session) -> Result<Start, StartError> {
+    let (pick, fork) = match begin {
+        Begin::New => return Ok(Start::New),
+        Begin::Resume(pick) => (pick, false),
+        Begin::Fork(pick) => (pick, true),
+    };
+    let Some(path) = find(pick, session)? else { return Ok(Start::Pick { all: pick.all, fork }) };
+    Ok(if fork { Start::Fork(path) } else { Start::Resume(path) })
+}
+
+/// The session that is named, or the newest one; `None` when the user is to pick.
+fn find(pick: &PickArgs, session: &Session) -> Result<Option<PathBuf>, StartError> {
+    let home = &session.home.path;
+    let missing =
+        |what: String| StartError::Other(format!("{what} in {}", home.join("sessions").display()));
+    if let Some(name) = pick.session() {
+        let path = Path::new(name);
+        let found = match name.parse() {
+            Ok(thread) => rollouts::by_id(home, thread),
+            Err(_) if path.is_file() => Some(session.cwd.join(path)),
+            Err(_) => match sessions::by_name(home, name) {
+                Some(thread) => rollouts::by_id(home, thread),
+                None => rollouts::by_id_prefix(home, name)?,
+            },
+        };
+        return found.map(Some).ok_or_else(|| missing(format!("there is no session {name}")));
+    }
+    if !pick.last {
+        return Ok(None);
+    }
+    let cwd = (!pick.all).then_some(session.cwd.as_path());
+    let filter = Filter { cwd, provider: Some(&session.resolved.part.provider.id) };
+    let found = rollouts::newest(home, &filter, 1);
+    let path = found.rollouts.into_iter().next().map(|rollout| rollout.path);
+    path.map(Some).ok_or_else(|| {
+        let place = match cwd {
+            Some(cwd) => format!(" that worked in {} last (--all lifts that)", cwd.display()),
+            None => String::new(),
+        };
+        missing(format!("there is no session{place}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_none_is_told_and_the_rest_counts() {
+        let tui = Tui {
+            keymap: vec![
+                ("editor.yank".into(), vec!["ctrl-y".into()]),
+                ("editor.undo".into(), vec!["hyper-q".into()]),
+                ("composer.queue".into(), vec![]),
+            ],
+            ..Tui::default()
+        };
+        let (keymap, wrong) = keymap(&tui);
+        assert_eq!(
+            keymap,
+            [
+                ("editor.yank".to_owned(), vec![Key::ctrl('y')]),
+                ("composer.queue".to_owned(), vec![])
+            ]
+        );
+        assert_eq!(wrong.len(), 1);
+        assert!(wrong[0].starts_with("`tui.keymap.editor.undo`: `hyper-q`"), "{wrong:?}");
+    }
+}
