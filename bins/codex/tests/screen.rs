@@ -1,6 +1,8 @@
 //! The screen end to end: the binary on a terminal of its own, real keys, a scripted model on
 //! loopback.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "world/pty.rs"]
 mod pty;
 #[path = "world/mod.rs"]

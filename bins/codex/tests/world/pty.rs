@@ -1,6 +1,6 @@
 //! A terminal for one run of the binary: a pty, an emulator of what it shows, and the answers that a
 //! terminal gives.
-#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(clippy::unwrap_used, dead_code, reason = "each test binary uses its part")]
 #![allow(unsafe_code, reason = "the child takes the terminal between fork and exec")]
 
 use std::{
