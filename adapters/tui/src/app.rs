@@ -13,7 +13,7 @@ use ratatui::{
 
 use crate::{
     activity,
-    cell::{Footer, Tone},
+    cell::{Footer, Tone, shown_script},
     command,
     desk::{Desk, Early},
     frame::Scene,
@@ -214,7 +214,7 @@ impl AppState {
         match event {
             Event::ItemStarted { item, .. } if desk.setup.mode == Mode::Plain => {
                 if let ItemBody::Command(command) = &item.body {
-                    let text = format!("running: {}", clean_line(&command.command));
+                    let text = format!("running: {}", clean_line(&shown_script(&command.command)));
                     desk.transcript.tell(vec![Line::plain(text)], &cx);
                 }
             }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use codex_proto::{
     Mono,
     item::{CommandItem, ItemStatus},
+    shell,
 };
 
 use super::Context;
@@ -37,7 +38,8 @@ pub struct Command {
 impl Command {
     /// A command that began now, or has ended.
     #[must_use]
-    pub fn new(item: CommandItem, now: Mono, cwd: &Path) -> Self {
+    pub fn new(mut item: CommandItem, now: Mono, cwd: &Path) -> Self {
+        item.command = script(&item.command);
         let elsewhere = (item.cwd != cwd).then(|| item.cwd.clone());
         Self { item, since: now, elsewhere }
     }
@@ -49,7 +51,7 @@ impl Command {
         self
     }
 
-    /// The text of the command.
+    /// The text of the command; the script alone when a shell runs it.
     #[must_use]
     pub fn script(&self) -> &str {
         &self.item.command
@@ -158,5 +160,30 @@ impl Command {
             lines.push(Line::styled(format!("running {}", elapsed(ms)), dim));
         }
         lines
+    }
+}
+
+/// What a person would have typed: the script alone when a command is a shell with one.
+pub(crate) fn script(command: &str) -> String {
+    let argv = shell::split(command);
+    let script = argv.as_deref().and_then(shell::script_of);
+    script.unwrap_or(command).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shell_around_a_script_is_not_shown() {
+        for (command, want) in [
+            ("/bin/bash -lc 'ls -R . && cat README.md'", "ls -R . && cat README.md"),
+            ("bash -lc \"echo 'x'\"", "echo 'x'"),
+            ("cargo test", "cargo test"),
+            ("bash run.sh", "bash run.sh"),
+            ("echo 'open", "echo 'open"),
+        ] {
+            assert_eq!(script(command), want);
+        }
     }
 }

@@ -22,7 +22,6 @@ use std::path::Path;
 
 use codex_proto::{Mono, item::ItemBody};
 
-pub(crate) use self::footer::cost;
 pub use self::{
     agent::Agent,
     approval::Approval,
@@ -38,6 +37,7 @@ pub use self::{
     spoken::Spoken,
     user::User,
 };
+pub(crate) use self::{command::script as shown_script, footer::cost};
 use crate::{
     markdown::Paint,
     setup::{Mode, Setup},
