@@ -103,16 +103,14 @@ impl Transcript {
             }
             Event::Restored { items, .. } => self.restore(items, now, setup, cx),
             Event::ThreadReady(ready) => {
+                // What the thread before left unfinished is not of this one.
+                self.give_all_up(cx);
                 self.prompts.clear();
                 self.questions.clear();
                 self.add(Cell::Header(Header::new(ready, setup, !self.has_header)), cx);
                 self.has_header = true;
             }
-            Event::ThreadStopped { .. } => {
-                for (id, _) in std::mem::take(&mut self.live) {
-                    self.give_up(id, cx);
-                }
-            }
+            Event::ThreadStopped { .. } => self.give_all_up(cx),
             Event::TurnEnded { outcome: TurnOutcome::Failed(error), .. } => {
                 self.notice(Tone::Error, &error.message, error.hint.as_deref(), cx);
             }
@@ -234,6 +232,12 @@ impl Transcript {
         self.live.retain(|(live, _)| *live != id);
         if self.leaving == Some(id) {
             self.cut_off(cx);
+        }
+    }
+
+    fn give_all_up(&mut self, cx: &Context) {
+        for (id, _) in std::mem::take(&mut self.live) {
+            self.give_up(id, cx);
         }
     }
 

@@ -11,7 +11,7 @@ use codex_tui::{
     Msg, ScreenEffect, Setup,
     setup::{Notifications, NotifyMethod, Start},
 };
-use harness::{Run, completed, thread, turn_ended, turn_started, user};
+use harness::{Run, agent, completed, started, thread, turn_ended, turn_started, user};
 
 fn run() -> Run {
     let mut run = Run::ready(Setup::sample(), 80, 24);
@@ -196,4 +196,22 @@ fn notifications_are_as_configured() {
         run.event(turn_started()).event(done());
         assert_eq!(calls(&mut run), want);
     }
+}
+
+#[test]
+fn what_an_earlier_thread_left_unfinished_is_not_shown_in_the_next() {
+    let mut run = run();
+    run.event(turn_started()).event(started(7, agent("half a line")));
+    assert!(run.tell().contains("half a line"));
+    run.event(turn_ended(TurnOutcome::Interrupted)).keys("/new\n");
+    let op = run.take_effects().iter().find_map(|effect| match effect {
+        ScreenEffect::Op(id, Op::StartThread) => Some(*id),
+        _ => None,
+    });
+    let mut next = harness::ready();
+    if let Event::ThreadReady(ready) = &mut next {
+        ready.op = op.unwrap();
+    }
+    run.event(next);
+    assert!(!run.tell().contains("half a line"));
 }
