@@ -189,6 +189,8 @@ impl AppState {
         self.desk.input.on_answer(answer);
         match answer {
             Answer::Branch(branch) => self.desk.branch.clone_from(branch),
+            Answer::Copied(Ok(how)) => self.desk.note(format!("copied {how}")),
+            Answer::Copied(Err(why)) => self.desk.note(format!("not copied: {why}")),
             Answer::NotSaved(why) => self.desk.note(format!("not saved: {why}")),
             Answer::StatusLine(Ok(line)) => self.desk.status_line = Some(line.clone()),
             Answer::StatusLine(Err(why)) => {

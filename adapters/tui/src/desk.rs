@@ -15,8 +15,8 @@ use crate::{
     popup::{Bindings, Popup},
     recall::Recall,
     session::{Sent, Session, text_of},
-    setup::Setup,
-    text::Line,
+    setup::{Mode, Setup},
+    text::{Line, clean_line},
     theme::{Look, Theme},
     transcript::Transcript,
     voice::VoiceState,
@@ -135,6 +135,11 @@ impl Desk {
 
     /// Asks for another thread: the one on the screen is stopped first.
     pub fn begin(&mut self, op: Op) {
+        match self.session.commands.len() {
+            0 => {}
+            1 => self.note("a command of the other conversation is stopped"),
+            count => self.note(format!("{count} commands of the other conversation are stopped")),
+        }
         if let Some(thread) = self.thread() {
             self.op(Op::StopThread { thread });
         }
@@ -170,8 +175,14 @@ impl Desk {
         self.opening.push(popup);
     }
 
-    /// Tells the user something small for a few seconds.
+    /// Tells the user something small for a few seconds; in plain mode, where nothing goes away, as
+    /// a line that stays.
     pub fn note(&mut self, note: impl Into<String>) {
+        if self.setup.mode == Mode::Plain {
+            let line = clean_line(&note.into()).into_owned();
+            self.tell(vec![Line::plain(line)]);
+            return;
+        }
         self.note = Some((note.into(), self.now.mono.after_ms(NOTE_MS)));
     }
 

@@ -13,11 +13,11 @@ use crate::{
 /// Lines of one diff that are read; how many more there were is said.
 pub const DIFF_LINES_MAX: usize = 50_000;
 /// Bytes of a line above which its words are not compared.
-const WORDS_BYTES_MAX: usize = 1_000;
+const WORDS_BYTES_MAX: usize = 400;
 /// Lines of a replaced block above which their words are not compared.
 const WORDS_LINES_MAX: usize = 100;
 /// Lines that have less in common are shown as wholly different.
-const WORDS_RATIO_MIN: f32 = 0.4;
+const WORDS_RATIO_MIN: f32 = 0.5;
 
 /// What happened to one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -298,6 +298,7 @@ impl FileDiff {
             let pairs = if removed == added && removed <= WORDS_LINES_MAX { removed } else { 0 };
             let words: Vec<_> = (0..pairs)
                 .map(|pair| words(text(&self.lines[at + pair]), text(&rest[pair])))
+                .map(Option::unwrap_or_default)
                 .collect();
             for (index, line) in self.lines[at..at + removed].iter().enumerate() {
                 let differ = words.get(index).map_or(&[][..], |(old, _)| old);
@@ -353,26 +354,41 @@ fn changed(line: &DiffLine, differ: &[Range<usize>], gutter: &str, look: &Look) 
     };
     let text = text(line);
     let mut out = Line::styled(gutter, look.style(Role::Dim)).with(sign, look.style(role));
-    let mut from = 0;
-    for range in differ {
-        out.push(&text[from..range.start], look.style(role));
-        out.push(&text[range.clone()], look.style(word));
-        from = range.end;
-    }
-    out.push(&text[from..], look.style(role));
+    push_marked(&mut out, text, differ, role, word, look);
     out
 }
 
-/// Ranges of the words that differ, in the old and in the new line; none when the lines are too long
-/// or have too little in common.
-fn words(old: &str, new: &str) -> (Vec<Range<usize>>, Vec<Range<usize>>) {
+/// Appends a text with the ranges that differ in another role.
+pub(crate) fn push_marked(
+    line: &mut Line,
+    text: &str,
+    differ: &[Range<usize>],
+    role: Role,
+    word: Role,
+    look: &Look,
+) {
+    let mut from = 0;
+    for range in differ {
+        line.push(&text[from..range.start], look.style(role));
+        line.push(&text[range.clone()], look.style(word));
+        from = range.end;
+    }
+    line.push(&text[from..], look.style(role));
+}
+
+/// Bytes of a line that differ, in order.
+pub(crate) type Ranges = Vec<Range<usize>>;
+
+/// Ranges of the words that differ, in the old and in the new line; `None` when the lines are too
+/// long or have too little in common.
+pub(crate) fn words(old: &str, new: &str) -> Option<(Ranges, Ranges)> {
     let mut ranges = (Vec::new(), Vec::new());
     if old.len().max(new.len()) > WORDS_BYTES_MAX {
-        return ranges;
+        return None;
     }
     let diff = TextDiff::from_words(old, new);
     if diff.ratio() < WORDS_RATIO_MIN {
-        return ranges;
+        return None;
     }
     let (mut old_at, mut new_at) = (0, 0);
     let join = |ranges: &mut Vec<Range<usize>>, range: Range<usize>| match ranges.last_mut() {
@@ -396,7 +412,7 @@ fn words(old: &str, new: &str) -> (Vec<Range<usize>>, Vec<Range<usize>>) {
             }
         }
     }
-    ranges
+    Some(ranges)
 }
 
 #[cfg(test)]

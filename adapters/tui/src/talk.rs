@@ -9,7 +9,7 @@ use codex_proto::{
 use crate::{
     cell::Tone,
     desk::Desk,
-    text::{Line, clean_line, fit},
+    text::{Line, clean_line, fit_end},
     theme::Role,
     voice::{VoiceChange, VoicePhase},
 };
@@ -106,8 +106,7 @@ pub(crate) fn lines(desk: &Desk, columns: u16) -> Vec<Line> {
         // The end of what is being said is what is being heard.
         let text = clean_line(text);
         let room = usize::from(columns).saturating_sub(who.len());
-        let reversed: String = text.chars().rev().collect();
-        let end: String = fit(&reversed, room).chars().rev().collect();
+        let end = fit_end(&text, room);
         lines.insert(0, Line::styled(who, dim).with(end, look.style(Role::Plain)));
     }
     lines

@@ -3,11 +3,23 @@
 mod harness;
 
 use codex_proto::{
-    CommandId, Event, Op,
+    CommandId, Event, Op, Refused,
     event::{RunningCommand, Usage},
     op::{Configure, Prompt},
+    realtime::{
+        RealtimeClosed, RealtimeEvent, RealtimeNews, RealtimePhase, RealtimeRole,
+        RealtimeTransport, RealtimeVersion,
+    },
 };
-use codex_tui::{ScreenEffect, Setup, msg::SettingValue};
+use codex_tui::{
+    ScreenEffect, Setup,
+    command::{COMMANDS, Command},
+    key::Key,
+    msg::SettingValue,
+    popup::Bound,
+    setup::Mode,
+    text::Line,
+};
 use harness::{Run, agent, completed, golden_story, thread, turn_started, user};
 
 fn run() -> Run {
@@ -211,5 +223,97 @@ fn voice_is_refused_with_a_hint_unless_it_is_on() {
     for line in ["/voice", "/realtime"] {
         assert_eq!(ops(&mut run, line), []);
         assert!(shown(&mut run).contains("--enable realtime_conversation"), "{line}");
+    }
+}
+
+fn news(attempt: u32, news: RealtimeNews) -> Event {
+    Event::Realtime(Box::new(RealtimeEvent { thread: thread(), attempt, news }))
+}
+
+#[test]
+fn voice_starts_is_muted_and_ends_before_anything_else_does() {
+    let mut run = run();
+    run.event(turn_started());
+    let [Op::RealtimeStart(start)] = &ops(&mut run, "/voice")[..] else { panic!("one start") };
+    assert_eq!((&start.transport, start.muted), (&RealtimeTransport::WebRtc, false));
+    assert!(shown(&mut run).contains("voice connecting"), "{}", shown(&mut run));
+    let session_id = "s".into();
+    run.event(news(1, RealtimeNews::Started { session_id, version: RealtimeVersion::V2 }));
+    run.event(news(1, RealtimeNews::Phase(RealtimePhase::MediaUp)));
+    assert!(shown(&mut run).contains("voice listening"));
+    let mute = |muted| Op::RealtimeMute { thread: thread(), muted };
+    assert_eq!(ops(&mut run, "/voice mute"), [mute(true)]);
+    assert!(shown(&mut run).contains("voice muted"));
+    let (item, role) = ("i".to_owned(), RealtimeRole::Assistant);
+    let text = "Hello\x1b[31m there".to_owned();
+    run.event(news(1, RealtimeNews::TranscriptDone { role, item, text }));
+    let last = run.printed.iter().rfind(|line| !line.is_empty()).map(Line::text);
+    assert_eq!(last.as_deref(), Some("codex says: Hello there"));
+    // The turn goes on, and what is written stays.
+    run.keys("draft<ctrl-c>");
+    let stop = Op::RealtimeStop { thread: thread() };
+    assert!(run.take_effects().iter().any(|e| matches!(e, ScreenEffect::Op(_, op) if *op == stop)));
+    assert!(shown(&mut run).contains("› draft") && shown(&mut run).contains("voice stopping"));
+    run.event(news(1, RealtimeNews::Closed { reason: RealtimeClosed::Requested }));
+    assert!(!shown(&mut run).contains("Ctrl-X"));
+    assert_eq!(ops(&mut run, "/voice stop"), []);
+}
+
+#[test]
+fn voice_that_is_refused_can_be_started_again() {
+    let mut run = run();
+    run.keys("/voice\n");
+    let started = |effect: &ScreenEffect| match effect {
+        ScreenEffect::Op(id, Op::RealtimeStart(start)) => Some((*id, start.transport.clone())),
+        _ => None,
+    };
+    let (op, transport) = run.take_effects().iter().find_map(started).expect("a start");
+    assert_eq!(transport, RealtimeTransport::WebRtc);
+    let reason = Refused::Realtime { why: "no key".into(), hint: None };
+    run.event(Event::Refused { op, reason });
+    assert!(!shown(&mut run).contains("Ctrl-X"));
+    assert_eq!(ops(&mut run, "/voice").len(), 1);
+    // What belongs to a thread ends with it.
+    run.event(Event::ThreadStopped { thread: thread() });
+    assert!(!shown(&mut run).contains("Ctrl-X"));
+}
+
+#[test]
+fn in_plain_mode_everything_is_told_in_lines_that_stay() {
+    let mut run = Run::ready(Setup { mode: Mode::Plain, ..Setup::sample() }, 80, 30);
+    run.printed.clear();
+    run.keys("/modle\n");
+    let printed: Vec<String> = run.printed.iter().map(Line::text).collect();
+    let has = |words: &str| printed.iter().any(|line| line.contains(words));
+    assert!(has("did you mean /model?"), "{printed:?}");
+    run.keys("<ctrl-u>/permissions\n");
+    let printed: Vec<String> = run.printed.iter().map(Line::text).collect();
+    let has = |words: &str| printed.iter().any(|line| line.contains(words));
+    assert!(has("› workspace (now)") && has("full-access"), "{printed:?}");
+}
+
+/// The row of a command in `docs/tui.md`.
+fn documented(command: &Command) -> String {
+    let space = if command.arguments.is_empty() { "" } else { " " };
+    let also = command.aliases.iter().map(|name| format!("`/{name}`")).collect::<Vec<_>>();
+    let turn = if command.in_turn { "yes" } else { "no" };
+    let (name, arguments) = (command.name, command.arguments.replace('|', "\\|"));
+    format!("| `/{name}{space}{arguments}` | {} | {} | {turn} |", command.about, also.join(" "))
+}
+
+#[test]
+fn the_documentation_lists_every_command_and_every_key_of_popups() {
+    let docs = include_str!("../../../docs/tui.md");
+    for command in COMMANDS {
+        let row = documented(command);
+        assert!(docs.contains(&row), "docs/tui.md lacks\n{row}");
+    }
+    for (_, name, keys) in Bound::ALL {
+        let keys: Vec<String> = keys
+            .iter()
+            .map(|key| format!("`{}`", key.parse::<Key>().expect("a default key is a key")))
+            .collect();
+        let row = format!("| `{name}` | {} |", keys.join(" "));
+        assert!(docs.contains(&row), "docs/tui.md lacks\n{row}");
     }
 }

@@ -12,7 +12,7 @@ use codex_proto::{
 };
 use codex_tui::{
     Answer, Msg, ScreenEffect, Setup,
-    key::Key,
+    key::{Key, Modifiers, Mouse, MouseKind},
     msg::{SessionEntry, Sessions, SettingValue},
     popup::APPROVAL_REST_MS,
 };
@@ -304,6 +304,7 @@ fn questions_wait_in_line_and_each_is_seen_before_it_is_answered() {
     run.keys("yy");
     assert_eq!(answers(&mut run), [(1, ApprovalAnswer::Once)]);
     assert!(text(&mut run).contains("1 of 2") && text(&mut run).contains("/2.sh"));
+    assert!(!text(&mut run).contains("› y"), "it is not written either");
     ended(&mut run, 1);
     run.wait(APPROVAL_REST_MS).keys("n");
     assert_eq!(answers(&mut run), [(2, ApprovalAnswer::Deny { feedback: None })]);
@@ -435,8 +436,10 @@ fn a_session_is_found_and_gone_on_with() {
 fn a_theme_is_tried_and_taken_back() {
     let mut run = run();
     let before = run.tell();
-    run.keys("/theme\n<down><down>");
-    assert!(run.tell().contains("Theme"));
+    run.keys("/theme\n");
+    let untried = run.tell();
+    run.keys("<end>");
+    assert_ne!(run.tell().matches("lightcyan").count(), untried.matches("lightcyan").count());
     run.keys("<esc>");
     assert_eq!(run.tell(), before);
     assert_eq!(effects(&mut run), []);
@@ -483,6 +486,31 @@ fn the_diff_moves_by_files() {
     assert!(text(&mut run).contains("file 1 of 2"));
     run.keys("q");
     assert!(!text(&mut run).contains("Changes"));
+}
+
+#[test]
+fn a_question_stays_above_what_is_opened_meanwhile() {
+    let mut run = run();
+    ask(&mut run, question(1));
+    run.keys("/diff\n").wait(APPROVAL_REST_MS);
+    assert!(text(&mut run).contains("Run this command?"));
+    run.keys("n");
+    assert_eq!(answers(&mut run).len(), 1);
+    assert!(text(&mut run).contains("─ Changes"));
+}
+
+#[test]
+fn the_wheel_moves_and_answers_nothing() {
+    let mut run = run();
+    let wheel =
+        Mouse { kind: MouseKind::ScrollDown, column: 3, row: 3, modifiers: Modifiers::NONE };
+    ask(&mut run, question(1));
+    run.wait(APPROVAL_REST_MS).msg(Msg::Mouse(wheel)).keys("\n");
+    assert_eq!(answers(&mut run), [], "no answer was chosen");
+    run.keys("n/model\n").msg(Msg::Mouse(wheel)).wait(0);
+    assert!(text(&mut run).contains("› gpt-5.4-mini"));
+    run.keys("<esc>/permissions full\n").msg(Msg::Mouse(wheel));
+    assert!(text(&mut run).contains("Full access?"));
 }
 
 fn any_key() -> impl Strategy<Value = String> {

@@ -1,19 +1,15 @@
 //! Lines of a unified diff, with what differs within a line.
 
 use codex_proto::item::FileChangeKind;
-use similar::{ChangeTag, TextDiff};
 
 use crate::{
+    diff::{push_marked, words},
     text::{Line, clean_line},
     theme::{Look, Role},
 };
 
-/// Bytes of a line beyond which it is not compared word by word.
-const COMPARED_BYTES_MAX: usize = 400;
 /// Lines of a removed and of an added run that are compared pair by pair.
 const COMPARED_LINES_MAX: usize = 40;
-/// Lines that have less in common than this are two different lines.
-const ALIKE_MIN: f32 = 0.5;
 
 /// A diff as lines. `diff` is a unified diff without header lines, or the whole content of a file that
 /// is added or deleted. The signs at the starts of lines stay, so that what is copied is a diff.
@@ -82,27 +78,12 @@ fn run(removed: &mut Vec<&str>, added: &mut Vec<&str>, look: &Look, out: &mut Ve
 
 /// Two versions of a line with the words that differ marked; `None` when they are not alike.
 fn compared(old: &str, new: &str, look: &Look) -> Option<(Line, Line)> {
-    if old.len() > COMPARED_BYTES_MAX || new.len() > COMPARED_BYTES_MAX {
-        return None;
-    }
     let (old, new) = (clean_line(old), clean_line(new));
-    let diff = TextDiff::from_words(&*old, &*new);
-    if diff.ratio() < ALIKE_MIN {
-        return None;
-    }
+    let (gone, come) = words(&old, &new)?;
     let mut old_line = Line::styled("-", look.style(Role::Removed));
+    push_marked(&mut old_line, &old, &gone, Role::Removed, Role::RemovedWord, look);
     let mut new_line = Line::styled("+", look.style(Role::Added));
-    for change in diff.iter_all_changes() {
-        let text = change.value();
-        match change.tag() {
-            ChangeTag::Equal => {
-                old_line.push(text, look.style(Role::Removed));
-                new_line.push(text, look.style(Role::Added));
-            }
-            ChangeTag::Delete => old_line.push(text, look.style(Role::RemovedWord)),
-            ChangeTag::Insert => new_line.push(text, look.style(Role::AddedWord)),
-        }
-    }
+    push_marked(&mut new_line, &new, &come, Role::Added, Role::AddedWord, look);
     Some((old_line, new_line))
 }
 

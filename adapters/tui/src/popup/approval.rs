@@ -5,6 +5,8 @@
 //! to the text that is being written, or, after the answer to the question before, nowhere. Enter
 //! takes an answer only after one was chosen with the arrows, and a key that repeats approves nothing.
 
+use std::sync::Arc;
+
 use codex_proto::{
     ApprovalId, Event, Mono, Op,
     approval::{ApprovalAnswer, ApprovalReason, ApprovalRequest, ApprovalSubject},
@@ -46,6 +48,8 @@ pub struct Approval {
     /// The answer that the arrows are on.
     chosen: Option<usize>,
     scroll: Scroll,
+    /// The question as rows of a width, since a patch may be long.
+    body: Option<(u16, Look, Arc<[Line]>)>,
     state: State,
 }
 
@@ -66,6 +70,7 @@ impl Approval {
             follows: false,
             chosen: None,
             scroll: Scroll::default(),
+            body: None,
             state: State::Asking,
         }
     }
@@ -133,6 +138,20 @@ impl Approval {
             (Bound::Abort, "No, and stop the turn".to_owned()),
         ]);
         options
+    }
+
+    /// The question as rows, laid out once per width and look.
+    fn laid_out(&mut self, columns: u16, desk: &Desk, look: &Look) -> Arc<[Line]> {
+        match &self.body {
+            Some((at, of, rows)) if (*at, of) == (columns, look) => Arc::clone(rows),
+            _ => {
+                let request = self.request(desk);
+                let rows = request.map_or_else(Vec::new, |r| Self::body(r, columns, desk, look));
+                let rows: Arc<[Line]> = rows.into();
+                self.body = Some((columns, *look, Arc::clone(&rows)));
+                rows
+            }
+        }
     }
 
     fn body(request: &ApprovalRequest, columns: u16, desk: &Desk, look: &Look) -> Vec<Line> {
@@ -340,6 +359,10 @@ impl Layer for Approval {
         desk.effects().extend(effects);
     }
 
+    fn on_wheel(&mut self, turn: Key, desk: &mut Desk) {
+        self.scroll.on_key(&turn, desk);
+    }
+
     fn on_event(&mut self, _event: &Event, desk: &mut Desk) -> Handled {
         if self.request(desk).is_some() {
             return Handled::Ignored;
@@ -367,7 +390,7 @@ impl Layer for Approval {
 
     fn height(&mut self, columns: u16, rows: u16, desk: &Desk) -> u16 {
         let Some(request) = self.request(desk) else { return 1 };
-        let body = Self::body(request, columns, desk, &desk.look).len();
+        let body = self.laid_out(columns, desk, &desk.look).len();
         let body = u16::try_from(body).unwrap_or(u16::MAX).min(BODY_ROWS_MAX);
         let answers = match self.state {
             State::Asking => self.answers(request, columns, desk, &desk.look).len(),
@@ -385,7 +408,7 @@ impl Layer for Approval {
         look: &Look,
     ) -> Option<Position> {
         let request = self.request(desk)?;
-        let rows = Self::body(request, area.width, desk, look);
+        let rows = self.laid_out(area.width, desk, look);
         let options = match self.state {
             State::Asking => self.answers(request, area.width, desk, look),
             State::Feedback(_) => vec![Line::new()],

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Keys that are the same for everybody.
-const FIXED: [(&str, &str); 11] = [
+const FIXED: [(&str, &str); 12] = [
     ("/", "at the start: a command"),
     ("@", "a file of this folder"),
     ("$", "a skill"),
@@ -27,8 +27,9 @@ const FIXED: [(&str, &str); 11] = [
     ("?", "with nothing written: this help"),
     ("Esc", "stop the turn; close what is open"),
     ("Esc Esc", "with nothing written: back to an earlier prompt"),
-    ("Ctrl-C", "clear what is written, else stop the turn; twice: leave"),
+    ("Ctrl-C", "end voice, clear what is written, or stop the turn; twice: leave"),
     ("Ctrl-D", "with nothing written: leave"),
+    ("Ctrl-X", "while voice is on: mute or open the microphone"),
     ("Ctrl-Z", "to the shell; `fg` comes back"),
     ("Shift-Enter", "a new line, where the terminal tells it from Enter; Ctrl-J always does"),
 ];

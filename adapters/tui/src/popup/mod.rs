@@ -39,11 +39,12 @@ pub use self::{
 };
 use crate::{
     desk::Desk,
-    key::{Key, Mouse, Paste},
+    key::{Key, KeyCode, Mouse, MouseKind, Paste},
     msg::Answer,
     setup::Start,
     text::{Line, width},
     theme::Look,
+    voice::VoiceState,
 };
 
 /// What a layer did with a key.
@@ -72,9 +73,9 @@ trait Layer {
         desk.effects().extend(effects);
     }
 
-    /// Takes the mouse, in full-screen mode.
-    fn on_mouse(&mut self, _mouse: Mouse, _desk: &mut Desk) -> Handled {
-        Handled::Consumed
+    /// Takes a turn of the wheel, in full-screen mode.
+    fn on_wheel(&mut self, turn: Key, desk: &mut Desk) {
+        self.on_key(turn, desk);
     }
 
     /// Takes the answer to an effect; every layer sees each.
@@ -162,7 +163,12 @@ impl Popup {
 
     /// Takes the mouse, in full-screen mode.
     pub(crate) fn on_mouse(&mut self, mouse: Mouse, desk: &mut Desk) -> Handled {
-        self.layer().on_mouse(mouse, desk)
+        match mouse.kind {
+            MouseKind::ScrollDown => self.layer().on_wheel(Key::plain(KeyCode::Down), desk),
+            MouseKind::ScrollUp => self.layer().on_wheel(Key::plain(KeyCode::Up), desk),
+            MouseKind::Down(_) | MouseKind::Drag(_) | MouseKind::Up(_) => {}
+        }
+        Handled::Consumed
     }
 
     /// Takes a paste. It is never lost to the layer below.
@@ -236,8 +242,7 @@ const PLAIN_COLUMNS: u16 = 80;
 const PLAIN_ROWS: u16 = 40;
 
 /// Puts a popup on top; one of its kind that is open already is replaced, but a question stays as it
-/// is, since it asks one after the other. Questions stay above what a command opens, unless it is
-/// opened from within one.
+/// is, since it asks one after the other. A question stays above all but the permissions.
 pub(crate) fn push(layers: &mut Vec<Popup>, popup: Popup) {
     let kind = std::mem::discriminant(&popup);
     let is_same = |open: &Popup| std::mem::discriminant(open) == kind;
@@ -246,7 +251,12 @@ pub(crate) fn push(layers: &mut Vec<Popup>, popup: Popup) {
     }
     layers.retain(|open| !is_same(open));
     if layers.len() < LAYERS_MAX {
-        layers.push(popup);
+        let question = layers.iter().position(|open| matches!(open, Popup::Approval(_)));
+        match question {
+            // Permissions may have been opened from within it.
+            Some(at) if !matches!(popup, Popup::Permissions(_)) => layers.insert(at, popup),
+            _ => layers.push(popup),
+        }
     }
 }
 
@@ -268,7 +278,12 @@ pub(crate) fn for_event(event: &Event, desk: &mut Desk) {
             desk.answered.remove(id);
         }
         Event::Commands { .. } => desk.commands_told = desk.now.mono,
-        Event::ThreadReady(_) => desk.answered.clear(),
+        Event::ThreadReady(_) => {
+            desk.answered.clear();
+            // A conversation by voice ends with its thread.
+            desk.voice = VoiceState::default();
+        }
+        Event::ThreadStopped { .. } => desk.voice = VoiceState::default(),
         _ => {}
     }
     desk.recall.on(event);

@@ -215,6 +215,12 @@ impl Layer for PermissionsPicker {
         }
     }
 
+    fn on_wheel(&mut self, turn: Key, desk: &mut Desk) {
+        if let State::Presets(_) = self.state {
+            self.on_key(turn, desk);
+        }
+    }
+
     fn height(&mut self, columns: u16, rows: u16, desk: &Desk) -> u16 {
         let body = match &self.state {
             State::Presets(list) => list.height(columns),

@@ -8,4 +8,4 @@ mod wrap;
 pub use clean::{clean, clean_line, last_overprint};
 pub use line::{Line, Span, draw, width};
 pub use number::{age, bytes, duration, elapsed, grouped};
-pub use wrap::{Break, fit, wrap};
+pub use wrap::{Break, fit, fit_end, wrap};

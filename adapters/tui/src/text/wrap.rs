@@ -98,6 +98,25 @@ pub fn fit(text: &str, columns: usize) -> String {
     out
 }
 
+/// Cuts a text to its last `columns` cells, with an ellipsis at its start if it was longer.
+#[must_use]
+pub fn fit_end(text: &str, columns: usize) -> String {
+    if super::width(text) <= columns {
+        return text.to_owned();
+    }
+    let mut used = 1;
+    let mut from = text.len();
+    for (at, grapheme) in text.grapheme_indices(true).rev() {
+        used += grapheme.width().min(2);
+        if used > columns {
+            break;
+        }
+        from = at;
+    }
+    let mark = if columns > 0 { "\u{2026}" } else { "" };
+    format!("{mark}{}", &text[from..])
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -129,6 +148,9 @@ mod tests {
         assert_eq!(fit("abcd", 4), "abcd");
         assert_eq!(fit("\u{4f60}\u{597d}", 3), "\u{4f60}\u{2026}");
         assert_eq!(fit("abc", 0), "");
+        assert_eq!(fit_end("abcdef", 4), "\u{2026}def");
+        assert_eq!(fit_end("a\u{4f60}\u{597d}", 4), "\u{2026}\u{597d}");
+        assert_eq!(fit_end("abc", 0), "");
     }
 
     proptest! {
