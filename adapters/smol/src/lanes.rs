@@ -1,6 +1,6 @@
 //! Where file effects run: those that belong to a lane one after the other on a thread of their
-//! own, which starts with the first; all others on the blocking pool, where a slow image or a sync
-//! holds nobody up.
+//! own, which starts with the first; all others on a thread for each, where a slow image or a sync
+//! holds nobody up. They are few, and a pool would keep a thread that wakes up for nothing.
 
 use std::{
     sync::{
@@ -34,8 +34,14 @@ impl Lanes {
 
     pub(crate) fn start(&mut self, kind: EffectKind, replies: Replies) {
         if kind.lane().is_none() {
-            let files = Arc::clone(&self.files);
-            smol::unblock(move || run(&*files, kind, &replies)).detach();
+            let (files, told) = (Arc::clone(&self.files), replies.clone());
+            let started = thread::Builder::new()
+                .name("codex-file".into())
+                .spawn(move || run(&*files, kind, &replies));
+            if let Err(error) = started {
+                let message = format!("cannot start a thread for a file: {error}");
+                fail(&told, HostError::new(HostErrorKind::Other, message));
+            }
             return;
         }
         match self.worker() {

@@ -15,7 +15,7 @@
 //! before is written: a slow terminal gets fewer. When many lines wait for it, events are not taken,
 //! and the whole chain up to the peer waits.
 
-use std::{collections::VecDeque, io, io::Write as _, path::PathBuf, time::Duration};
+use std::{collections::VecDeque, io, io::Write as _, path::PathBuf, thread, time::Duration};
 
 use codex_exec::{session::Session, stderr};
 use codex_proto::{Event, Op, OpId, ThreadId};
@@ -28,7 +28,7 @@ use codex_tui::{
 };
 use smol::{
     Timer,
-    channel::{Receiver, unbounded},
+    channel::{Receiver, bounded, unbounded},
     future,
 };
 
@@ -83,7 +83,7 @@ enum Hold {
     Ours,
     /// The editor is to be opened with this text.
     Pausing(String),
-    Lent(smol::Task<Result<String, String>>),
+    Lent(Receiver<Result<String, String>>),
 }
 
 /// The machine and everything around it.
@@ -216,7 +216,9 @@ impl Screen {
         };
         let edited = async {
             match hold {
-                Hold::Lent(task) => Next::Edited(task.await),
+                Hold::Lent(edited) => Next::Edited(
+                    edited.recv().await.unwrap_or_else(|_| Err("the editor was lost".into())),
+                ),
                 _ => future::pending().await,
             }
         };
@@ -466,8 +468,11 @@ impl Screen {
             return;
         }
         let (editor, folder) = (self.editor.clone(), self.scratch.clone());
-        let task = smol::unblock(move || super::editor::edit(&editor, &folder, &text));
-        self.hold = Hold::Lent(task);
+        let (tell, edited) = bounded(1);
+        self.hold = Hold::Lent(edited);
+        let edit = move || tell.send_blocking(super::editor::edit(&editor, &folder, &text));
+        // When no thread can be started, the channel closes, and that is told.
+        let _ = thread::Builder::new().name("codex-editor".into()).spawn(edit);
     }
 
     fn after_editor(&mut self, edited: Result<String, String>) {

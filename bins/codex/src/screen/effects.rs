@@ -1,7 +1,7 @@
 //! Carries out what the screen wants done. Nothing here waits: what takes time runs elsewhere and
 //! answers later.
 
-use std::{path::PathBuf, process::Command, time::Duration};
+use std::{path::PathBuf, process::Command, thread, time::Duration};
 
 use codex_proto::{Wall, effect::ProjectQuery, settings::ProjectSettings};
 use codex_store::{config_edit, history, project, rollouts::Filter, sessions};
@@ -20,6 +20,8 @@ use super::{
     start::Plan,
 };
 
+/// Stack of a thread that does something for the screen, in bytes.
+const STACK_BYTES: usize = 512 << 10;
 /// Sessions that the picker lists.
 const SESSIONS_MAX: usize = 500;
 /// How long the status command may take, and what it may print.
@@ -63,16 +65,21 @@ impl Services {
         }
     }
 
-    /// Runs something that blocks on a thread of the pool; its answer comes as a message.
+    /// Runs something that blocks on a thread of its own; its answer comes as a message. A pool
+    /// would keep a thread that wakes up for nothing.
     fn elsewhere(&self, work: impl FnOnce() -> Option<Answer> + Send + 'static) {
         let answers = self.answers.clone();
-        smol::unblock(move || {
+        let work = move || {
             if let Some(answer) = work() {
                 // A screen that is gone needs no answer.
                 let _ = answers.send_blocking(answer);
             }
-        })
-        .detach();
+        };
+        let started =
+            thread::Builder::new().name("codex-work".into()).stack_size(STACK_BYTES).spawn(work);
+        if let Err(error) = started {
+            tracing::warn!(%error, "something the screen wanted was not done");
+        }
     }
 
     pub(super) fn append_history(
