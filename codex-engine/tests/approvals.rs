@@ -277,3 +277,12 @@ fn people_see_that_their_answer_is_waited_for() {
     h.approve(ApprovalAnswer::Once);
     assert_eq!(phases(&h).last(), Some(&None));
 }
+
+#[test]
+fn a_terminal_says_that_typing_is_not_asked_about() {
+    let terminal = call("c1", "exec_command", &json!({ "cmd": "bash", "tty": true }));
+    let h = began(ApprovalPolicy::Untrusted, std::slice::from_ref(&terminal));
+    assert_eq!(h.questions()[0].lost, ["takes what is typed into it later without asking again"]);
+    let h = began(ApprovalPolicy::OnRequest, &[terminal]);
+    assert_eq!(h.spawns().len(), 1);
+}

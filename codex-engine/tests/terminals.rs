@@ -196,6 +196,18 @@ fn the_users_command_goes_beside_a_turn_and_is_told_when_it_has_ended() {
 }
 
 #[test]
+fn the_model_has_no_hand_in_the_users_command() {
+    let mut h = Harness::new(settings());
+    run(&mut h, "sleep 9");
+    let session = lists(&h)[0][0].id.0;
+    h.prompt("go");
+    h.answer(&[typed("c1", session, "\u{3}"), typed("c2", session, "")]);
+    assert!(h.output("c1").contains("there is no command session"));
+    assert!(h.output("c2").contains("there is no command session"));
+    assert!(!h.told.iter().any(|kind| matches!(kind, EffectKind::Signal { .. })));
+}
+
+#[test]
 fn the_users_command_has_a_time_and_ends_with_the_thread() {
     let mut h = Harness::new(settings());
     run(&mut h, "a");

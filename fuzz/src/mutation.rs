@@ -38,7 +38,10 @@ const ENGINE: &str = "codex-engine/src/engine.rs";
 const LOG: &str = "codex-engine/src/rollout/log.rs";
 const MACHINE: &str = "codex-engine/src/machine.rs";
 const PATCH: &str = "codex-engine/src/tool/patch.rs";
+const KNOWN_SAFE: &str = "codex-engine/src/tool/known_safe.rs";
+const POLICY: &str = "codex-engine/src/tool/policy.rs";
 const QUEUE: &str = "codex-engine/src/thread/queue.rs";
+const RESUME: &str = "codex-engine/src/rollout/resume.rs";
 const SHARED: &str = "codex-engine/src/thread/shared.rs";
 const STREAM: &str = "codex-engine/src/model/stream.rs";
 const TURN: &str = "codex-engine/src/turn/mod.rs";
@@ -302,5 +305,105 @@ pub const ALL: &[Mutation] = &[
         old: "patch.abort(\"interrupt\", cx);",
         new: "let _ = patch;",
         killed_by: "event grammar",
+    },
+    // Approvals.
+    Mutation {
+        name: "what is known to be safe leaves the sandbox unasked",
+        file: POLICY,
+        old: "            if escalated =>\n",
+        new: "            if escalated && !is_known_safe(&plan.argv, own_shell) =>\n",
+        killed_by: "every_command_under_every_policy",
+    },
+    Mutation {
+        name: "a yes gives more than was asked for",
+        file: BOARD,
+        old: "let next = RunState::Waiting { plan, ticket, rights };",
+        new: "let next = RunState::Waiting { plan, ticket, rights: if first.is_none() { Rights::Unlimited } else { rights } };",
+        killed_by: "a_yes_within_the_sandbox_runs_within_the_sandbox",
+    },
+    Mutation {
+        name: "nobody is asked, and waited for",
+        file: POLICY,
+        old: "match (settings.interactive, escalated) {",
+        new: "match (true, escalated) {",
+        killed_by: "nobody_is_asked_where_nobody_is",
+    },
+    Mutation {
+        name: "a question outlives its interrupt",
+        file: BOARD,
+        old: "asking.question.close(None, cx);",
+        new: "let _ = &asking.question;",
+        killed_by: "an_interrupt_ends_the_question_and_a_late_answer_is_refused",
+    },
+    Mutation {
+        name: "a command that the sandbox stopped is run again on request",
+        file: POLICY,
+        old: "ApprovalPolicy::Never | ApprovalPolicy::OnRequest => false,\n    };\n    asks",
+        new: "ApprovalPolicy::Never | ApprovalPolicy::OnRequest => settings.interactive,\n    };\n    asks",
+        killed_by: "a_denial_on_request_goes_to_the_model",
+    },
+    Mutation {
+        name: "a patch may write beside the files that were allowed",
+        file: PATCH,
+        old: "written.filter(|path| beyond.contains(path))",
+        new: "written.filter(|_| !beyond.is_empty())",
+        killed_by: "a_patch_outside_is_asked_about_and_may_write_there_and_nowhere_else",
+    },
+    Mutation {
+        name: "a word that the shell replaces is taken as it is",
+        file: KNOWN_SAFE,
+        old: "if args.iter().any(|word| word.expands) {",
+        new: "if args.is_empty() && name.is_empty() {",
+        killed_by: "what_could_write_or_run_something_is_not_known",
+    },
+    Mutation {
+        name: "an answer is taken from another question",
+        file: BOARD,
+        old: "self.runs.iter_mut().find(|run| run.question() == Some(id))?",
+        new: "self.runs.iter_mut().rev().find(|run| run.question().is_some_and(|of| of >= id))?",
+        killed_by: "approval",
+    },
+    // Terminals, the user's commands, forks.
+    Mutation {
+        name: "a command in the background is not listed",
+        file: BOARD,
+        old: "            command.go_to_background();\n",
+        new: "",
+        killed_by: "a_terminal_outlives_interrupts_and_turns_and_is_listed",
+    },
+    Mutation {
+        name: "Ctrl-C is no key of a terminal",
+        file: BOARD,
+        old: "chars if command.has_tty() =>",
+        new: "chars if command.has_tty() && chars != \"\\u{3}\" =>",
+        killed_by: "a_terminal_is_typed_to_and_takes_ctrl_c_as_a_key",
+    },
+    Mutation {
+        name: "the model is not told of the user's commands",
+        file: TURN,
+        old: "        shared.tell_of_commands(cx);\n",
+        new: "",
+        killed_by: "the_users_own_command_runs_free_and_the_model_is_told_with_the_next_prompt",
+    },
+    Mutation {
+        name: "a fork keeps a prompt too many",
+        file: RESUME,
+        old: "prompts.get(usize::try_from(kept).ok()?)",
+        new: "prompts.get(usize::try_from(kept).ok()? + 1)",
+        killed_by: "a_fork_keeps_the_first_prompts_with_what_followed",
+    },
+    Mutation {
+        name: "a fork goes by its parent's name",
+        file: "codex-engine/src/thread/starting.rs",
+        old: "let own = if fork.is_some() { cx.thread } else {",
+        new: "let own = if fork.is_some() && thread.is_none() { cx.thread } else {",
+        killed_by: "a_fork_keeps_the_first_prompts_with_what_followed",
+    },
+    Mutation {
+        name: "another effort is never taken up",
+        file: SHARED,
+        old: "        if is_same && cx.settings.reasoning_effort == self.effort {\n            return false;\n        }\n",
+        new: "        if is_same {\n            return false;\n        }\n",
+        killed_by: "the_effort_alone_is_no_other_model",
     },
 ];

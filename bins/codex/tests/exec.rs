@@ -275,3 +275,18 @@ fn what_is_wrong_at_the_start_is_one_clear_error() {
     assert_eq!(world.run(&["exec", "--no-such-flag"]).code(), Some(2));
     assert!(world.requests.lock().unwrap().is_empty());
 }
+
+#[test]
+fn a_terminal_in_the_sandbox_is_typed_to() {
+    let script = r#"[
+        {"items": [{"call": "exec_command", "args":
+            {"cmd": "test -t 0 && stty size && read word && echo got $word", "tty": true, "yield_time_ms": 500}}]},
+        {"items": [{"call": "write_stdin", "args":
+            "{\"session_id\": {{ session_id }}, \"chars\": \"hello\\n\", \"yield_time_ms\": 5000}"}]},
+        {"items": ["{{ output }}"]}]"#;
+    let world = World::new(script);
+    let ran = world.run(&["exec", "-s", "workspace-write", "go"]);
+    assert_eq!(ran.code(), Some(0), "{}\n{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("got hello"), "{}\n{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains("24 80"), "{}", ran.stderr);
+}

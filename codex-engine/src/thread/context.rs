@@ -34,7 +34,7 @@ pub(crate) fn first(
 ) -> Vec<ResponseItem> {
     let mut developer = Vec::new();
     if settings.include_permissions {
-        developer.push(permissions(context));
+        developer.push(permissions(context, settings.interactive));
     }
     developer.extend(settings.developer_instructions.clone().filter(|text| !text.is_empty()));
     let mut user = Vec::new();
@@ -61,7 +61,7 @@ pub(crate) fn changes(
     }
     let policies = |context: &TurnContext| (context.approval, context.sandbox.clone());
     if settings.include_permissions && policies(before) != policies(context) {
-        developer.push(permissions(context));
+        developer.push(permissions(context, settings.interactive));
     }
     let mut user = Vec::new();
     let places = |c: &TurnContext| (c.cwd.clone(), c.current_date.clone(), c.timezone.clone());
@@ -75,7 +75,12 @@ fn message(role: Role, texts: Vec<String>) -> Option<ResponseItem> {
     (!texts.is_empty()).then(|| ResponseItem::message(role, &texts))
 }
 
-fn permissions(context: &TurnContext) -> String {
+const NOBODY_ASKED: &str = "Nobody can be asked: work within the sandbox, do not set \
+     `sandbox_permissions`, and when something is out of reach, say so and go on with what is \
+     possible.\n";
+
+/// `interactive`: whether somebody is there to be asked.
+fn permissions(context: &TurnContext, interactive: bool) -> String {
     let SandboxPolicy { mode, writable_roots, network, .. } = &context.sandbox;
     let mut text = String::from("<permissions instructions>\n");
     text.push_str(match mode {
@@ -107,16 +112,26 @@ fn permissions(context: &TurnContext) -> String {
     }
     text.push_str(&format!("Approval policy: `{}`. ", context.approval.as_str()));
     text.push_str(match context.approval {
-        ApprovalPolicy::Never => {
-            "Nobody can be asked: work within the sandbox, do not set `sandbox_permissions`, and \
-             when something is out of reach, say so and go on with what is possible.\n"
+        ApprovalPolicy::Never => NOBODY_ASKED,
+        _ if !interactive => NOBODY_ASKED,
+        ApprovalPolicy::OnFailure => {
+            "The user is asked before a command that destroys data, and when the sandbox stopped \
+             one, whether to run it without. "
         }
-        ApprovalPolicy::OnFailure | ApprovalPolicy::OnRequest | ApprovalPolicy::Untrusted => {
-            "When a command needs more than the sandbox allows and the task depends on it, set \
-             `sandbox_permissions` to `require_escalated` and give a one-sentence \
-             `justification`; the user decides.\n"
+        ApprovalPolicy::OnRequest => "The user is asked before a command that destroys data. ",
+        ApprovalPolicy::Untrusted => {
+            "The user is asked before every command that is not known to change nothing, and \
+             before every patch; plain commands without redirections and variables are known \
+             sooner. "
         }
     });
+    if interactive && context.approval != ApprovalPolicy::Never {
+        text.push_str(
+            "When a command needs more than the sandbox allows and the task depends on it, set \
+             `sandbox_permissions` to `require_escalated` and give a one-sentence \
+             `justification`; the user decides. What the user says to a no is in the output.\n",
+        );
+    }
     text.push_str("</permissions instructions>");
     text
 }

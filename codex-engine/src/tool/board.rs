@@ -573,7 +573,8 @@ fn start_command(
 }
 
 fn start_poll(plan: &PollPlan, shared: &mut Shared, cx: &mut Cx<'_>) -> RunState {
-    let Some(command) = shared.commands.get(plan.command) else {
+    let session = shared.commands.get(plan.command).filter(|command| !command.is_by_user());
+    let Some(command) = session else {
         return RunState::Done(format!(
             "write_stdin failed: there is no command session {}; it has ended and its output was \
              read, or it never existed",

@@ -459,6 +459,11 @@ impl Command {
         cx.tell(EffectKind::Flush(self.effect));
     }
 
+    /// Whether the user runs it; the model has no hand in it.
+    pub(crate) fn is_by_user(&self) -> bool {
+        self.shown.by_user
+    }
+
     /// Whether it has a terminal of its own.
     pub(crate) fn has_tty(&self) -> bool {
         self.tty

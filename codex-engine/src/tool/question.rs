@@ -6,6 +6,7 @@ use codex_proto::{
     ApprovalId, Event,
     approval::{ApprovalAnswer, ApprovalReason, ApprovalRequest, ApprovalSubject},
     item::FileChange,
+    policy::ApprovalPolicy,
     shell,
 };
 
@@ -37,7 +38,8 @@ impl Question {
             Rights::Session => Vec::new(),
             Rights::Unlimited => policy::lost_without(&cx.settings.sandbox),
         };
-        if plan.tty && rights == Rights::Unlimited {
+        let asks_often = cx.settings.approval == ApprovalPolicy::Untrusted;
+        if plan.tty && (asks_often || rights == Rights::Unlimited) {
             lost.push("takes what is typed into it later without asking again".into());
         }
         // Another run without the sandbox is asked about each time.

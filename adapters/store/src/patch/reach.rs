@@ -111,8 +111,10 @@ impl<'a> Reach<'a> {
         };
         let mut missing = Vec::new();
         let mut existing = parent;
+        // Above a root that does not exist yet: the way to it is the user's, and made on demand.
+        let mut above_root = false;
         let dir = loop {
-            let opened = if self.policy.is_full_access() {
+            let opened = if self.policy.is_full_access() || above_root {
                 open_dir(existing)
             } else {
                 self.open_beneath(path, existing)?
@@ -123,6 +125,7 @@ impl<'a> Reach<'a> {
                     let (Some(up), Some(name)) = (existing.parent(), existing.file_name()) else {
                         return Err(fail::at("open the folder of", path, Errno::NOENT));
                     };
+                    above_root |= self.policy.writable_roots.iter().any(|root| root == existing);
                     missing.insert(0, name.to_owned());
                     existing = up;
                 }
@@ -134,7 +137,7 @@ impl<'a> Reach<'a> {
         };
         let stat = fstat(&dir).map_err(|e| fail::at("open the folder of", path, e))?;
         let next = missing.first().map_or(name, OsString::as_os_str);
-        if !self.policy.is_full_access() {
+        if !self.policy.is_full_access() && !above_root {
             self.guard(path, &dir, identity(&stat), next)?;
         }
         Ok(Place {
@@ -228,7 +231,7 @@ impl<'a> Reach<'a> {
 }
 
 impl Root {
-    /// `None` when there is no such directory: nothing can be beneath it.
+    /// `None` when there is no such directory: nothing is beneath it yet.
     fn open(path: &Path) -> Result<Option<Self>, HostError> {
         let fail = |error| fail::at("open the writable root", path, error);
         let dir = match open_dir(path) {

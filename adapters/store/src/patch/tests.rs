@@ -47,6 +47,13 @@ impl Space {
         apply(self.patch(files), false, &mut |_| Ok(()))
     }
 
+    /// Applies a patch that may write in these folders of the space besides `work`.
+    fn apply_beyond(&self, folders: &[&str], files: Vec<FileWrite>) -> Result<(), HostError> {
+        let mut sandbox = SandboxPolicy::workspace_write(self.at("work"));
+        sandbox.writable_roots.extend(folders.iter().map(|name| self.at(name)));
+        apply(FilePatch { sandbox, ..self.patch(files) }, false, &mut |_| Ok(()))
+    }
+
     fn read(&self, name: &str) -> Option<String> {
         fs::read_to_string(self.at(name)).ok()
     }
@@ -68,6 +75,22 @@ impl Space {
         }
         all
     }
+}
+
+#[test]
+fn a_folder_that_was_allowed_is_made_and_no_other_is_written() {
+    let space = Space::new(&[("work/a", "a"), ("other/x", "x")]);
+    let add = |name: &str| vec![space.change(name, None, Some("new"))];
+    space.apply_beyond(&["other/new/deep"], add("other/new/deep/f")).unwrap();
+    assert_eq!(space.read("other/new/deep/f").as_deref(), Some("new"));
+    space.apply_beyond(&["work/.git"], add("work/.git/config")).unwrap();
+    let folders = ["other/fresh"];
+    assert!(space.apply_beyond(&folders, add("other/y")).is_err());
+    assert!(space.apply_beyond(&folders, add("work/.git/hooks/x")).is_err());
+    // A link in the workspace leads nowhere new.
+    symlink(space.at("other"), space.at("work/link")).unwrap();
+    assert!(space.apply_beyond(&folders, add("work/link/z")).is_err());
+    assert_eq!(space.read("other/z"), None);
 }
 
 #[test]
