@@ -372,6 +372,13 @@ pub const ALL: &[Mutation] = &[
         killed_by: "a_terminal_outlives_interrupts_and_turns_and_is_listed",
     },
     Mutation {
+        name: "an interrupt ends the terminal that a call waits for",
+        file: BOARD,
+        old: "            if let RunState::Command { waiting, .. } = &run.state\n",
+        new: "            if let RunState::Command { waiting, .. } | RunState::Polling(waiting) = &run.state\n",
+        killed_by: "a_terminal_across_turns_in_every_order",
+    },
+    Mutation {
         name: "Ctrl-C is no key of a terminal",
         file: BOARD,
         old: "chars if command.has_tty() =>",
