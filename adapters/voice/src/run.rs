@@ -5,7 +5,7 @@
 use std::{
     future::poll_fn,
     io,
-    net::{Ipv4Addr, SocketAddr, UdpSocket},
+    net::{IpAddr, SocketAddr, UdpSocket},
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -33,7 +33,7 @@ use crate::{
         uplink::Uplink,
     },
     outbox::Outbox,
-    peer::{Ask, Peer, PeerOptions, wants_loopback},
+    peer::{Ask, Peer, PeerOptions, loopbacks},
     warm,
 };
 
@@ -193,8 +193,8 @@ pub(crate) async fn peer(
             }
             Woken::Command(Some(command)) => match command {
                 Command::Answer(sdp) => {
-                    if wants_loopback(&sdp) {
-                        add_loopback(&mut peer, &mut sockets, now);
+                    for address in loopbacks(&sdp) {
+                        add_address(&mut peer, &mut sockets, address, now);
                     }
                     peer.answer(now, &sdp);
                     speaker.set_open(true);
@@ -238,12 +238,13 @@ async fn asked(commands: &Receiver<Command>, is_closing: bool) -> Woken {
     Woken::Command(commands.recv().await.ok())
 }
 
-fn add_loopback(peer: &mut Peer, sockets: &mut Vec<Async<UdpSocket>>, now: Instant) {
+/// Opens a socket on an address that has none.
+fn add_address(peer: &mut Peer, sockets: &mut Vec<Async<UdpSocket>>, ip: IpAddr, now: Instant) {
     let local = |socket: &Async<UdpSocket>| socket.get_ref().local_addr().ok();
-    if sockets.iter().filter_map(local).any(|address| address.ip().is_loopback()) {
+    if sockets.iter().filter_map(local).any(|address| address.ip() == ip) {
         return;
     }
-    let Ok(socket) = address::bind(Ipv4Addr::LOCALHOST.into()) else { return };
+    let Ok(socket) = address::bind(ip) else { return };
     if let Some(address) = local(&socket) {
         sockets.push(socket);
         peer.add_address(now, address);

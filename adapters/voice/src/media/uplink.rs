@@ -17,6 +17,10 @@ use super::pcm::{FRAME, FRAME_MS, duration, samples};
 /// Shortest time between two frames that are sent: twice the speed of speech.
 pub(crate) const CATCH_UP: Duration = Duration::from_millis(FRAME_MS / 2);
 
+/// What a device delivers may have been captured so much earlier than it says: after a mute so much of
+/// what it says was captured is held back, too.
+const DEVICE_LATENCY: Duration = Duration::from_millis(60);
+
 /// A hole in what was captured that is longer moves the clock of the stream.
 const HOLE: Duration = Duration::from_millis(100);
 
@@ -74,8 +78,11 @@ impl Uplink {
 
     /// Sets what the microphone does from now on.
     pub(crate) fn set(&mut self, now: Instant, state: MicrophoneState) {
-        if state == MicrophoneState::On && self.state != state {
-            self.on_since = now;
+        match (self.state, state) {
+            (MicrophoneState::Muted, MicrophoneState::On) => self.on_since = now + DEVICE_LATENCY,
+            // A device that is opened now holds nothing of before.
+            (MicrophoneState::Off, MicrophoneState::On) => self.on_since = now,
+            _ => {}
         }
         if state == MicrophoneState::Off {
             self.partial.clear();
@@ -226,7 +233,8 @@ mod tests {
                 _ => {}
             }
             let captured = now.checked_sub(MS * 30).unwrap_or(start);
-            let is_allowed = captured >= start + MS * 200 && captured < start + MS * 400;
+            let opened = start + MS * 200 + DEVICE_LATENCY;
+            let is_allowed = captured >= opened && captured < start + MS * 400;
             uplink.capture(captured, &chunk(if is_allowed { 1 } else { 666 }));
             while let Some((_, frame)) = uplink.next(now) {
                 sent.push(frame);
@@ -235,7 +243,7 @@ mod tests {
         assert!(now > start);
         let heard: Vec<i16> = sent.iter().flat_map(|frame| frame.samples).collect();
         assert!(!heard.contains(&666), "captured while muted");
-        assert!(heard.iter().filter(|sample| **sample == 1).count() >= 48 * 160);
+        assert!(heard.iter().filter(|sample| **sample == 1).count() >= 48 * 100);
         assert!(sent.len() >= 27, "silence is sent while muted: {}", sent.len());
     }
 
@@ -247,15 +255,16 @@ mod tests {
         uplink.set(start + MS * 40, MicrophoneState::Muted);
         (4..34).for_each(|n| uplink.capture(start + MS * 10 * n, &chunk(666)));
         uplink.set(start + MS * 340, MicrophoneState::On);
-        (34..38).for_each(|n| uplink.capture(start + MS * 10 * n, &chunk(2)));
+        (34..40).for_each(|n| uplink.capture(start + MS * 10 * n, &chunk(666)));
+        (40..44).for_each(|n| uplink.capture(start + MS * 10 * n, &chunk(2)));
         uplink.set_up(true);
         let mut sent = Vec::new();
-        for ms in 380..440 {
+        for ms in 440..500 {
             while let Some((time, frame)) = uplink.next(start + MS * ms) {
                 sent.push((time / 48, frame.samples[0], frame.samples[FRAME - 1]));
             }
         }
-        assert_eq!(sent, [(0, 1, 1), (20, 1, 1), (340, 2, 2), (360, 2, 2)]);
+        assert_eq!(sent, [(0, 1, 1), (20, 1, 1), (400, 2, 2), (420, 2, 2)]);
     }
 
     #[test]

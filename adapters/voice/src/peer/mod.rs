@@ -47,7 +47,7 @@ use crate::media::{
     codec::Encoder, gate::Gate, level::Meter, pcm::peak, playout::Playout, uplink::Uplink,
 };
 
-pub(crate) use self::sdp::wants_loopback;
+pub(crate) use self::sdp::loopbacks;
 
 /// Longest time to tell the peer of the end.
 const CLOSE_WITHIN: Duration = Duration::from_millis(300);

@@ -1,6 +1,6 @@
 //! What real answers lack and str0m wants.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Longest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
@@ -54,13 +54,18 @@ pub(crate) fn explain(error: &impl std::fmt::Display) -> String {
     line.chars().take(160).collect()
 }
 
-/// Whether all the answer's addresses are of this machine itself, so that it can be reached from a
-/// loopback address only (on some systems).
-pub(crate) fn wants_loopback(answer: &str) -> bool {
+/// Loopback addresses to use because all of the answer's addresses are of this machine itself; on some
+/// systems they are reached from there only.
+pub(crate) fn loopbacks(answer: &str) -> Vec<IpAddr> {
     let candidates = answer.lines().filter_map(|line| line.trim().strip_prefix("a=candidate:"));
-    let mut addresses =
-        candidates.filter_map(|line| line.split(' ').nth(4)?.parse::<IpAddr>().ok()).peekable();
-    addresses.peek().is_some() && addresses.all(|address| address.is_loopback())
+    let addresses = candidates.filter_map(|line| line.split(' ').nth(4)?.parse::<IpAddr>().ok());
+    let addresses: Vec<IpAddr> = addresses.collect();
+    if !addresses.iter().all(IpAddr::is_loopback) {
+        return Vec::new();
+    }
+    let ours = [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()];
+    let is_wanted = |our: &IpAddr| addresses.iter().any(|their| their.is_ipv4() == our.is_ipv4());
+    ours.into_iter().filter(is_wanted).collect()
 }
 
 #[cfg(test)]
@@ -92,10 +97,12 @@ mod tests {
     #[test]
     fn loopback_is_wanted_when_there_is_nothing_else() {
         let line = |ip: &str| format!("a=candidate:1 1 udp 2113937151 {ip} 3478 typ host\r\n");
-        assert!(wants_loopback(&line("127.0.0.1")));
-        assert!(wants_loopback(&line("::1")));
-        assert!(!wants_loopback(&(line("127.0.0.1") + &line("10.0.0.1"))));
-        assert!(!wants_loopback("v=0\r\n"));
-        assert!(!wants_loopback(&line("x.local")));
+        let texts = |answer: &str| -> Vec<String> {
+            loopbacks(answer).iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(texts(&line("127.0.0.2")), ["127.0.0.1"]);
+        assert_eq!(texts(&(line("::1") + &line("127.0.0.1"))), ["127.0.0.1", "::1"]);
+        let none = [line("127.0.0.1") + &line("10.0.0.1"), "v=0\r\n".into(), line("x.local")];
+        assert!(none.iter().all(|answer| loopbacks(answer).is_empty()));
     }
 }
