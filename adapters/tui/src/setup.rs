@@ -59,6 +59,8 @@ pub struct Setup {
     pub prompt: Vec<PromptPart>,
     /// Whether a microphone and a speaker may be used.
     pub voice: bool,
+    /// `realtime.transport = "websocket"`: voice goes over the socket instead of WebRTC.
+    pub voice_over_socket: bool,
 }
 
 /// Facts about the terminal, from the environment and never from a query.
@@ -229,6 +231,7 @@ impl Setup {
             start: Start::New,
             prompt: Vec::new(),
             voice: true,
+            voice_over_socket: false,
         }
     }
 }

@@ -53,7 +53,11 @@ pub(crate) fn toggle(desk: &mut Desk) -> Result<(), String> {
     }
     let thread = desk.thread().ok_or("the conversation is still starting")?;
     if desk.voice.start() {
-        let start = RealtimeStart::new(thread, RealtimeTransport::WebRtc);
+        let transport = match desk.setup.voice_over_socket {
+            true => RealtimeTransport::WebSocket,
+            false => RealtimeTransport::WebRtc,
+        };
+        let start = RealtimeStart::new(thread, transport);
         let start = RealtimeStart { muted: desk.voice.is_muted(), ..start };
         desk.op(Op::RealtimeStart(Box::new(start)));
     }

@@ -5,7 +5,8 @@ mod harness;
 use codex_proto::{
     Event, Op,
     realtime::{
-        RealtimeClosed, RealtimeEvent, RealtimeNews, RealtimePhase, RealtimeRole, RealtimeVersion,
+        RealtimeClosed, RealtimeEvent, RealtimeNews, RealtimePhase, RealtimeRole,
+        RealtimeTransport, RealtimeVersion,
     },
 };
 use codex_tui::{ScreenEffect, Setup};
@@ -74,4 +75,17 @@ fn ctrl_x_mutes_while_there_is_a_conversation() {
     assert!(run.tell().contains("Ctrl-X unmutes"));
     run.keys("/voice stop\n").keys("/voice mute\n");
     assert_eq!(ops(&mut run), [Op::RealtimeStop { thread: thread() }]);
+}
+
+#[test]
+fn voice_goes_over_what_is_configured() {
+    for (voice_over_socket, want) in
+        [(true, RealtimeTransport::WebSocket), (false, RealtimeTransport::WebRtc)]
+    {
+        let mut run = Run::ready(Setup { voice_over_socket, ..Setup::sample() }, 80, 24);
+        run.take_effects();
+        run.keys("/voice\n");
+        let Some(Op::RealtimeStart(start)) = ops(&mut run).pop() else { panic!("voice starts") };
+        assert!(start.transport == want);
+    }
 }

@@ -97,7 +97,9 @@ pub(super) fn plan(
         keymap,
         start: begin(&request.begin, session)?,
         prompt: prompt(request, session),
-        voice: cfg!(feature = "voice"),
+        voice: cfg!(feature = "voice")
+            && session.resolved.part.features.get("realtime_conversation") == Some(&true),
+        voice_over_socket: session.resolved.part.realtime.websocket,
     };
     Ok(Plan {
         setup,
