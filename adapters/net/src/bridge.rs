@@ -4,7 +4,7 @@ use std::{fmt, io, sync::Arc};
 
 use async_io::Timer;
 use futures_lite::{
-    FutureExt as _,
+    FutureExt as _, future,
     io::{AsyncReadExt as _, AsyncWriteExt as _},
 };
 use ureq::{
@@ -74,7 +74,9 @@ fn step<T>(timeout: NextTimeout, work: impl Future<Output = io::Result<T>>) -> R
         Span::Exact(after) => Timer::after(after),
         Span::NotHappening => Timer::never(),
     };
-    async_io::block_on(async { work.await.map_err(Error::Io) }.or(async {
+    // Not `async_io::block_on`: threads that take turns at the reactor hold each other up by
+    // milliseconds. One thread of the process does that, the host's.
+    future::block_on(async { work.await.map_err(Error::Io) }.or(async {
         timer.await;
         Err(Error::Timeout(timeout.reason))
     }))

@@ -14,7 +14,7 @@ use std::{
 };
 
 use async_channel::Receiver;
-use async_io::{Timer, block_on};
+use async_io::Timer;
 use codex_proto::{
     EffectId, HostError, HostErrorKind, Reply,
     effect::{
@@ -22,7 +22,7 @@ use codex_proto::{
         RtcOpen, RtcSend,
     },
 };
-use futures_lite::future;
+use futures_lite::future::{self, block_on};
 
 use crate::{
     Voice,

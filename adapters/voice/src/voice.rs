@@ -10,11 +10,11 @@ use std::{
 };
 
 use async_channel::{Receiver, Sender};
-use async_io::block_on;
 use codex_proto::{
     EffectId, HostError, HostErrorKind, Reply,
     effect::{AudioOpen, AudioPlay, MicrophoneState, RtcAnswer, RtcOpen, RtcSend},
 };
+use futures_lite::future::block_on;
 
 use crate::{
     device::Devices,
@@ -25,7 +25,8 @@ use crate::{
 /// Commands that wait for a task; it takes them in microseconds.
 const COMMANDS_MAX: usize = 4_096;
 
-/// What the thread of an effect does.
+/// What the thread of an effect does. It blocks without driving the reactor: threads that take
+/// turns at that hold each other up by milliseconds.
 type Task = Box<dyn FnOnce(Receiver<Command>, Outbox) + Send>;
 
 /// Executes the effects of media. Clones share what runs.

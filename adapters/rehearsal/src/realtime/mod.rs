@@ -105,7 +105,8 @@ impl RealtimeService {
         let half = options.round_trip / 2;
         let thread = std::thread::Builder::new().name("rehearsal-realtime".into()).spawn({
             let log = Arc::clone(&log);
-            move || smol::block_on(run(listener, front, half, script, log, stopped))
+            // Leaves the reactor to whoever else runs in the process.
+            move || smol::future::block_on(run(listener, front, half, script, log, stopped))
         })?;
         Ok(Self { addr, log, stop, thread: Some(thread) })
     }

@@ -100,7 +100,7 @@ fn talk(args: VoiceArgs, config: ConfigArgs, outer: SessionArgs) -> Result<u8, S
     let typed = typed::read();
     let front = thread::Builder::new()
         .name("codex-front".into())
-        .spawn(move || smol::block_on(front.run(events, typed)))
+        .spawn(move || smol::future::block_on(front.run(events, typed)))
         .map_err(|error| StartError::Other(format!("no thread for the conversation: {error}")))?;
     let ran = match Signals::register() {
         Ok(signals) => {

@@ -55,7 +55,7 @@ pub(super) fn read() -> Receiver<Typed> {
             let _ = sender.send_blocking(Typed::Quit);
         } else {
             // The receiver must not see an end.
-            smol::block_on(sender.closed());
+            smol::future::block_on(sender.closed());
         }
     };
     // Without it nothing can be typed, and the conversation goes on.

@@ -130,7 +130,7 @@ impl Talk {
                 smol::Timer::after(left).await;
                 None
             });
-            let Some(event) = smol::block_on(next) else {
+            let Some(event) = smol::future::block_on(next) else {
                 panic!("it is never told; told is {:#?}", self.told);
             };
             self.told.push(Told { at: Instant::now(), event });
