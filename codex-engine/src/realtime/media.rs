@@ -104,28 +104,21 @@ impl Conversation {
             Reply::Failed(error) => {
                 self.devices = None;
                 for device in [AudioDevice::Microphone, AudioDevice::Speaker] {
-                    let (message, hint) = (error.to_string(), error.hint().map(str::to_owned));
-                    self.tell_device(device, message, hint, cx);
+                    self.tell_device(device, error.to_string(), cx);
                 }
             }
             _ => {}
         }
     }
 
-    fn tell_device(
-        &mut self,
-        device: AudioDevice,
-        message: String,
-        hint: Option<String>,
-        cx: &mut Cx<'_>,
-    ) {
+    fn tell_device(&mut self, device: AudioDevice, message: String, cx: &mut Cx<'_>) {
         let name = match device {
             AudioDevice::Microphone => "microphone",
             AudioDevice::Speaker => "speaker",
         };
-        let hint = hint.unwrap_or_else(|| {
-            format!("see `codex voice doctor`, or set `{name}` under [audio]; typed text works")
-        });
+        // The hints of errors are about networks and disks.
+        let hint =
+            format!("see `codex voice doctor`, or set `{name}` under [audio]; typed text works");
         let news = RealtimeNews::Device { device, message, hint: Some(hint) };
         if self.has_started() {
             self.emit(news, cx);
@@ -150,8 +143,7 @@ impl Conversation {
                 }
             }
             AudioNews::Device { device, error } => {
-                let hint = error.hint().map(str::to_owned);
-                self.tell_device(device, error.to_string(), hint, cx);
+                self.tell_device(device, error.to_string(), cx);
             }
             AudioNews::Dropped { ms } => self.tell(RealtimeNews::Dropped { ms }, cx),
             AudioNews::Level { microphone, speaker } => {
