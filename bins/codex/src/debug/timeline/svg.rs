@@ -46,12 +46,14 @@ text{font:11.5px system-ui,-apple-system,'Segoe UI',sans-serif;fill:#1f2933}
 .edge{stroke:#9aa5b1;stroke-dasharray:2 4}.middle{text-anchor:middle}
 .bar{fill-opacity:.9}.engine{fill:#cfe0fb;stroke:#4a7fd6}.model{fill:#e3d8fa;stroke:#8b62d9}
 .commands{fill:#fbe3bd;stroke:#c98a1b}.disk{fill:#c9ebe1;stroke:#2f9a7d}.user{fill:#e4e7eb;stroke:#7b8794}
+.call,.sideband,.media{fill:#fbd0dd;stroke:#cf4f78}
 @media (prefers-color-scheme:dark){
 text{fill:#e4e7eb}.halo{stroke:#14181d}.page{fill:#14181d}.head{fill:#232a32;stroke:#4b5763}
 .dim{fill:#9aa5b1}.bad{fill:#ff8a80}.life{stroke:#4b5763}.tick{stroke:#9aa5b1}
 .arrow,.open{stroke:#b8c2cc}.tip{fill:#b8c2cc}.cross{stroke:#ff8a80}.band{fill:#14181d}
 .engine{fill:#23406e;stroke:#79a6f2}.model{fill:#46307a;stroke:#b595f5}
 .commands{fill:#66470f;stroke:#e5ad48}.disk{fill:#17564a;stroke:#58c4a6}.user{fill:#3e4c59;stroke:#9aa5b1}
+.call,.sideband,.media{fill:#6b2340;stroke:#f08bab}
 }
 ";
 
