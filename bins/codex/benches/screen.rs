@@ -14,7 +14,6 @@ mod world;
 use std::{
     fs,
     io::Write as _,
-    path::Path,
     thread,
     time::{Duration, Instant},
 };
@@ -220,6 +219,7 @@ fn watch(pty: &Pty, seconds: u64) -> (usize, usize, f64, u64) {
 fn idle() {
     let world = world_of(&plain());
     let mut pty = Pty::start(world.command(&[]), 120, 40);
+    pty.until_shown("\u{203a} ");
     pty.line("hello");
     pty.until_shown("context left");
     // What ends with the turn: idle connections and threads of the pool.
@@ -285,6 +285,7 @@ fn pss(pid: u32) -> Vec<(String, f64)> {
 fn memory() {
     let world = world_of(&plain());
     let mut pty = Pty::start(world.command(&[]), 120, 40);
+    pty.until_shown("\u{203a} ");
     pty.line("hello");
     pty.until_shown("context left");
     thread::sleep(Duration::from_secs(2));
@@ -300,5 +301,4 @@ fn memory() {
     pty.until_long("number 4999");
     thread::sleep(Duration::from_secs(2));
     row("memory after 10,000 cells, MiB", &told(&pss(pty.child.id())), "<= 60");
-    let _ = Path::new("");
 }
