@@ -3,7 +3,8 @@
 //!
 //! Everything that decides — peer, jitter buffer, mute, pre-roll, gate, levels — is sans-IO, with the
 //! time passed in (`peer`, `media`), and tested in virtual time over a network that loses, delays and
-//! reorders. `run.rs` is the thin shell with sockets, devices and timers; each peer has a thread of its
+//! reorders (`CODEX_VOICE_SOAK_MINUTES=30 cargo test -p codex-voice soak` talks for half an hour of it).
+//! `run.rs` is the thin shell with sockets, devices and timers; each peer has a thread of its
 //! own, so that audio and the loop of the host do not wait for each other.
 //!
 //! Where to start reading: [`Voice`], then `run.rs`, then `peer/mod.rs` for the states of a peer and
