@@ -8,14 +8,16 @@ use codex_engine::{Engine, Move};
 use codex_proto::{
     EffectId, Event, HostError, HostErrorKind, Input, Mono, Now, Op, OpId, Output, Reply, Settings,
     ThreadId, Wall,
-    effect::{Exit, HttpHead, ProjectInfo},
+    effect::{AudioNews, ChannelNews, Exit, HttpHead, LinkState, Pcm, ProjectInfo},
     op::{Delivery, Prompt},
+    realtime::{RealtimeStart, RealtimeTransport, RealtimeVersion},
 };
 use serde_json::json;
 
 use crate::{
     dice::Dice,
     scene::{function, message, patch, response},
+    voice::{ANSWER, OFFER},
 };
 
 /// Outputs of one input at most: a response of calls, each with its line, its effect and its item.
@@ -33,6 +35,7 @@ const THREADS_MAX: usize = 4;
 pub fn run(dice: &mut Dice, steps: usize) -> (Engine, BTreeSet<Move>) {
     let mut settings = Settings::sample("/w".into());
     settings.ephemeral = dice.bool();
+    settings.features.insert("realtime_conversation".into(), true);
     let mut engine = Engine::new(Arc::new(settings), [5; 16]);
     let mut moves = BTreeSet::new();
     let mut known: Vec<ThreadId> = Vec::new();
@@ -110,7 +113,8 @@ fn thread_id(dice: &mut Dice) -> ThreadId {
 }
 
 fn op(dice: &mut Dice, thread: ThreadId, started: &mut usize) -> Op {
-    match dice.u8(0..6) {
+    match dice.u8(0..9) {
+        6.. => voice(dice, thread),
         0 if *started < THREADS_MAX => {
             *started += 1;
             Op::StartThread
@@ -132,7 +136,8 @@ fn op(dice: &mut Dice, thread: ThreadId, started: &mut usize) -> Op {
 }
 
 fn reply(dice: &mut Dice) -> Reply {
-    match dice.u8(0..12) {
+    match dice.u8(0..18) {
+        12.. => voice_reply(dice),
         0 => Reply::Opened,
         1 => Reply::Closed,
         2 => {
@@ -161,5 +166,68 @@ fn reply(dice: &mut Dice) -> Reply {
             let item = dice.choice(&items).cloned().unwrap_or_default();
             Reply::Bytes(response(&[item]))
         }
+    }
+}
+
+fn voice(dice: &mut Dice, thread: ThreadId) -> Op {
+    let text = "x".repeat(dice.usize(0..700));
+    let pcm = Pcm(vec![0; dice.usize(0..4_000)]);
+    match dice.u8(0..9) {
+        0 => Op::RealtimePrepare { thread },
+        1 => Op::RealtimeStop { thread },
+        2 => Op::RealtimeMute { thread, muted: dice.bool() },
+        3 => Op::RealtimeAudio { thread, pcm },
+        4 => Op::RealtimeSpeech { thread, text },
+        5 => Op::RealtimeText { thread, text },
+        _ => {
+            let transport = match dice.u8(0..4) {
+                0 => RealtimeTransport::WebRtc,
+                1 => RealtimeTransport::WebRtcClient { offer: OFFER.into() },
+                2 => RealtimeTransport::WebSocket,
+                _ => RealtimeTransport::WebSocketClient,
+            };
+            let mut start = RealtimeStart::new(thread, transport);
+            let versions = [RealtimeVersion::V1, RealtimeVersion::V2, RealtimeVersion::V3];
+            start.version = dice.choice(&versions).copied();
+            start.handoff.flush_tail = dice.bool();
+            Op::RealtimeStart(Box::new(start))
+        }
+    }
+}
+
+fn voice_reply(dice: &mut Dice) -> Reply {
+    let id = format!("i{}", dice.u8(..));
+    let message = match dice.u8(0..9) {
+        0 => json!({ "type": "session.updated", "session": { "id": "s" } }),
+        1 => json!({ "type": "response.output_audio.delta", "item_id": id, "delta": "AAAA" }),
+        2 => json!({ "type": "input_audio_buffer.speech_started" }),
+        3 => json!({ "type": "response.created", "response": { "id": id } }),
+        4 => json!({ "type": "response.done" }),
+        5 => json!({ "type": "conversation.item.done", "item": { "type": "function_call",
+            "call_id": id, "name": "background_agent", "arguments": "{\"prompt\":\"go\"}" } }),
+        6 => json!({ "type": "error", "error": {
+            "code": "conversation_already_has_active_response" } }),
+        7 => json!({ "type": "delegation.created", "item": { "type": "delegation",
+            "target": "client", "id": id, "content": [{ "text": "go" }] } }),
+        _ => json!({ "type": "conversation.item.input_audio_transcription.delta",
+            "item_id": id, "delta": "hm" }),
+    };
+    let text = message.to_string().into_bytes();
+    match dice.u8(0..12) {
+        0 => Reply::Offer(OFFER.into()),
+        1 => Reply::Link(LinkState::Up),
+        2 => Reply::Link(LinkState::Lost),
+        3 => Reply::Channel(ChannelNews::Open),
+        4 => Reply::Channel(ChannelNews::Closed),
+        5 => Reply::Channel(ChannelNews::Text(text)),
+        6 => Reply::Sent { messages: dice.u32(..) },
+        7 => Reply::Audio(AudioNews::Played { ms: dice.u64(..) }),
+        8 => Reply::Audio(AudioNews::Captured(Pcm(vec![0; dice.usize(0..2_000)]))),
+        9 => {
+            let headers = vec![("location".into(), "/rtc_1".into())];
+            Reply::Head(Box::new(HttpHead { status: 201, headers }))
+        }
+        10 => Reply::Bytes(ANSWER.into()),
+        _ => Reply::Bytes(text),
     }
 }

@@ -46,6 +46,21 @@ const SHARED: &str = "codex-engine/src/thread/shared.rs";
 const STREAM: &str = "codex-engine/src/model/stream.rs";
 const TURN: &str = "codex-engine/src/turn/mod.rs";
 
+const CLOSING: &str = "codex-engine/src/realtime/closing.rs";
+const CONTROL: &str = "codex-engine/src/realtime/control.rs";
+const CONVERSATION: &str = "codex-engine/src/realtime/conversation.rs";
+const CREATE: &str = "codex-engine/src/realtime/create.rs";
+const HANDOFF: &str = "codex-engine/src/realtime/handoff.rs";
+const INBOUND: &str = "codex-engine/src/realtime/inbound.rs";
+const MEDIA: &str = "codex-engine/src/realtime/media.rs";
+const MICROPHONE: &str = "codex-engine/src/realtime/microphone.rs";
+const PLAYBACK: &str = "codex-engine/src/realtime/playback.rs";
+const RESPONSE: &str = "codex-engine/src/realtime/response.rs";
+const SIDEBAND: &str = "codex-engine/src/realtime/sideband.rs";
+const SPOKEN: &str = "codex-engine/src/realtime/stream.rs";
+const TRANSCRIPT: &str = "codex-engine/src/realtime/transcript.rs";
+const VOICE: &str = "codex-engine/src/realtime/mod.rs";
+
 /// Every mutation, by what it breaks.
 pub const ALL: &[Mutation] = &[
     // Effects and replies.
@@ -412,5 +427,223 @@ pub const ALL: &[Mutation] = &[
         old: "        if is_same && cx.settings.reasoning_effort == self.effort {\n            return false;\n        }\n",
         new: "        if is_same {\n            return false;\n        }\n",
         killed_by: "the_effort_alone_is_no_other_model",
+    },
+    // Voice.
+    Mutation {
+        name: "the answer to a call is not passed on",
+        file: CONVERSATION,
+        old: "            self.emit(RealtimeNews::Answer { sdp: answer }, cx);\n",
+        new: "            drop(answer);\n",
+        killed_by: "the_answer_comes_with_no_socket_opened_and_texts_follow_in_order",
+    },
+    Mutation {
+        name: "an old conversation is replaced in silence",
+        file: VOICE,
+        old: "        self.end(End::Asked(RealtimeClosed::Replaced), Some(shared), cx);\n",
+        new: "        self.conversation = None;\n",
+        killed_by: "a_new_start_replaces_what_runs_and_a_thread_that_stops_ends_it",
+    },
+    Mutation {
+        name: "a call that is stopped is created all the same",
+        file: CREATE,
+        old: "            cx.cancel(effect);\n        }\n        cx.moved(MACHINE, self.state.name(), \"stop\"",
+        new: "            let _ = effect;\n        }\n        cx.moved(MACHINE, self.state.name(), \"stop\"",
+        killed_by: "a_stop_before_the_call_is_created_is_told_and_abandons_it",
+    },
+    Mutation {
+        name: "the agent's words overtake typed text",
+        file: CONTROL,
+        old: "            self.queue.push_back((origin, message));",
+        new: "            if origin == Origin::Agent { self.queue.push_front((origin, message)); } else { self.queue.push_back((origin, message)); }",
+        killed_by: "the_answer_comes_with_no_socket_opened_and_texts_follow_in_order",
+    },
+    Mutation {
+        name: "text leaves before the session",
+        file: CONTROL,
+        old: "        self.queue.push_front((Origin::Protocol, message));",
+        new: "        self.queue.push_back((Origin::Protocol, message));",
+        killed_by: "realtime",
+    },
+    Mutation {
+        name: "typed text waits without a limit",
+        file: CONTROL,
+        old: "waiting + messages.len() <= most &&",
+        new: "waiting < usize::MAX && messages.len() <= most &&",
+        killed_by: "waiting_input_is_bounded_and_what_is_lost_is_counted",
+    },
+    Mutation {
+        name: "lost audio is not told",
+        file: MICROPHONE,
+        old: "            self.lose(oldest.0.len(), now);\n",
+        new: "            let _ = now;\n",
+        killed_by: "waiting_input_is_bounded_and_what_is_lost_is_counted",
+    },
+    Mutation {
+        name: "the newest audio goes first",
+        file: MICROPHONE,
+        old: "let pcm = self.queue.pop_front()?;",
+        new: "let pcm = self.queue.pop_back()?;",
+        killed_by: "realtime",
+    },
+    Mutation {
+        name: "a failed join is no error",
+        file: CONVERSATION,
+        old: "                Flow::Break(End::Failed(fault))\n            }\n            sideband::Flow::Lost(error) => {",
+        new: "                drop(fault);\n                Flow::Break(End::Transport)\n            }\n            sideband::Flow::Lost(error) => {",
+        killed_by: "a_join_that_fails_ends_a_conversation_with_one_error",
+    },
+    Mutation {
+        name: "an unknown call is asked for without end",
+        file: SIDEBAND,
+        old: "404 if self.of_call && young =>",
+        new: "404 if self.of_call || young =>",
+        killed_by: "joins_are_repeated_ever_less_often_and_only_while_it_makes_sense",
+    },
+    Mutation {
+        name: "a refused join is tried again",
+        file: SIDEBAND,
+        old: "        let wait = match retry {\n            Retry::No => None,",
+        new: "        let wait = match retry {\n            Retry::No => Some(0),",
+        killed_by: "realtime",
+    },
+    Mutation {
+        name: "an event that comes over both lines is told twice",
+        file: INBOUND,
+        old: "            Some(id) => self.events.is_new(id),",
+        new: "            Some(id) => self.events.is_new(id) || !id.is_empty(),",
+        killed_by: "over_two_lines_each_message_leaves_once_and_each_event_is_told_once",
+    },
+    Mutation {
+        name: "the end of a conversation is told twice",
+        file: CONVERSATION,
+        old: "        self.emit(RealtimeNews::Closed { reason }, cx);\n",
+        new: "        self.emit(RealtimeNews::Closed { reason }, cx);\n        self.emit(RealtimeNews::Closed { reason }, cx);\n",
+        killed_by: "realtime",
+    },
+    Mutation {
+        name: "a socket gets no goodbye",
+        file: CLOSING,
+        old: "        cx.tell(tell(SocketMessage::Close));\n",
+        new: "",
+        killed_by: "realtime",
+    },
+    Mutation {
+        name: "a socket that does not close is never cut",
+        file: CLOSING,
+        old: "self.0.iter().position(|(_, until)| *until <= cx.now.mono)",
+        new: "self.0.iter().position(|(_, until)| *until > Mono(u64::MAX - 1) && cx.now.mono > *until)",
+        killed_by: "a_close_says_goodbye_and_waits_a_second_at_most",
+    },
+    Mutation {
+        name: "silence asks for an answer",
+        file: INBOUND,
+        old: "respond: false, may_drop: false }, cx);",
+        new: "respond: true, may_drop: false }, cx);",
+        killed_by: "items_and_silence_start_nothing",
+    },
+    Mutation {
+        name: "a long message is sent whole",
+        file: SPOKEN,
+        old: "            self.keep_end(SPOKEN_BYTES_MAX - self.head - MARKER.len());\n",
+        new: "            self.keep_end(usize::MAX);\n",
+        killed_by: "what_fits_is_sent_whole_and_what_does_not_loses_its_middle",
+    },
+    Mutation {
+        name: "every piece of a message is flushed",
+        file: SPOKEN,
+        old: "now.after_ms(STREAM_EVERY_MS)",
+        new: "now.after_ms(STREAM_EVERY_MS / 200)",
+        killed_by: "the_agents_words_stream_to_v3_every_200_ms_and_are_not_sent_again",
+    },
+    Mutation {
+        name: "a task is answered with every turn",
+        file: HANDOFF,
+        old: "        let active = self.active.take_if(|active| active.queued.is_none())?;\n",
+        new: "        let active = self.active.clone().filter(|active| active.queued.is_none())?;\n",
+        killed_by: "realtime",
+    },
+    Mutation {
+        name: "the end of an interrupted task is not told",
+        file: HANDOFF,
+        old: "let Some(active) = self.active.take_if(is_ours) else { return Vec::new() };",
+        new: "let Some(active) = self.active.take_if(is_ours).filter(|_| false) else { return Vec::new() };",
+        killed_by: "every_move_is_a_row_and_every_row_is_seen",
+    },
+    Mutation {
+        name: "two responses are asked for at once",
+        file: RESPONSE,
+        old: "(Asked { until }, Cause::Request) => (Twice { until }, false),",
+        new: "(Asked { until }, Cause::Request) => (Twice { until }, true),",
+        killed_by: "realtime",
+    },
+    Mutation {
+        name: "a response that waited is forgotten",
+        file: RESPONSE,
+        old: "            (Idle, Cause::Request | Cause::Conflict) | (Owed, Cause::Done) => {\n                (Asked { until }, true)",
+        new: "            (Idle, Cause::Request | Cause::Conflict) | (Owed, Cause::Done) => {\n                (Asked { until }, !matches!(self.state, Owed))",
+        killed_by: "a_task_starts_a_turn_and_its_end_answers_the_call_once",
+    },
+    Mutation {
+        name: "an interruption cuts at what came, not at what was heard",
+        file: PLAYBACK,
+        old: "truncate = Some((id.clone(), position - item.from_ms));",
+        new: "truncate = Some((id.clone(), to_ms - item.from_ms));",
+        killed_by: "our_devices_play_what_comes_and_are_cut_where_the_person_speaks",
+    },
+    Mutation {
+        name: "an interrupted item plays on",
+        file: PLAYBACK,
+        old: "            Some(id) => self.interrupted.has(id),",
+        new: "            Some(id) => self.interrupted.has(id) && id.is_empty(),",
+        killed_by: "realtime",
+    },
+    Mutation {
+        name: "a muted microphone is heard",
+        file: MEDIA,
+        old: "                if !self.muted && self.plan",
+        new: "                if self.plan",
+        killed_by: "realtime",
+    },
+    Mutation {
+        name: "a mute is forgotten by what opens later",
+        file: VOICE,
+        old: "            if plan.start.muted { MicrophoneState::Muted } else { MicrophoneState::On };",
+        new: "            if plan.start.muted { MicrophoneState::On } else { MicrophoneState::On };",
+        killed_by: "a_mute_holds_for_what_opens_later_and_devices_that_fail_end_nothing",
+    },
+    Mutation {
+        name: "a final text is told each time it comes",
+        file: TRANSCRIPT,
+        old: "if entry.done && entry.text == text {",
+        new: "if entry.done && text.is_empty() {",
+        killed_by: "a_late_final_text_replaces_in_place_and_is_not_handed_twice",
+    },
+    Mutation {
+        name: "what was handed over is handed over again",
+        file: TRANSCRIPT,
+        old: "            entry.handed.clone_from(&entry.text);\n",
+        new: "",
+        killed_by: "the_end_of_a_conversation_goes_to_the_agent_once_where_that_is_wanted",
+    },
+    Mutation {
+        name: "the end of a conversation goes to the agent unasked",
+        file: CONVERSATION,
+        old: "if self.plan.start.handoff.flush_tail {",
+        new: "if !self.plan.session_id.is_empty() {",
+        killed_by: "realtime",
+    },
+    Mutation {
+        name: "the voice is changed in a running call",
+        file: CONVERSATION,
+        old: "if is_call { spec.session_of_call() } else { spec.session() }",
+        new: "if is_call { spec.session() } else { spec.session() }",
+        killed_by: "the_answer_comes_with_no_socket_opened_and_texts_follow_in_order",
+    },
+    Mutation {
+        name: "an error of the service ends the conversation",
+        file: INBOUND,
+        old: "        if is_new {\n            self.on_event(inbound.event, shared, cx);\n        }\n",
+        new: "        if is_new {\n            if matches!(inbound.event, ServerEvent::Error(_)) { return Flow::Break(super::conversation::End::Transport); }\n            self.on_event(inbound.event, shared, cx);\n        }\n",
+        killed_by: "errors_of_the_service_do_not_end_it_and_a_flood_is_cut",
     },
 ];

@@ -22,10 +22,12 @@ use codex_proto::{
 use crate::{
     check::{self, Check, Checks, output_bytes},
     dice::Dice,
-    fake::{files::Files, model::Model, shell, user::User},
+    fake::{Replies, files::Files, model::Model, realtime::Realtime, shell, user::User},
     fault::{Fault, Swarm},
 };
 
+/// The feature that some worlds have.
+const VOICE: &str = "realtime_conversation";
 /// Steps after which a liveness phase counts as endless.
 const LIVENESS_STEPS_MAX: usize = 20_000;
 
@@ -62,6 +64,7 @@ pub struct World {
     rng: Dice,
     model: Model,
     user: User,
+    realtime: Realtime,
     checks: Checks,
     /// What will happen, by time and then by order of creation.
     queue: BTreeMap<(Mono, u64), (EffectId, Reply)>,
@@ -147,6 +150,9 @@ impl World {
         }
         settings.provider.request_retries_max = rng.u32(0..5);
         settings.provider.stream_retries_max = rng.u32(0..6);
+        // Not drawn from a seed, so that the runs without voice stay as they were.
+        let has_voice = if rng.has_bytes() { rng.bool() } else { seed.is_multiple_of(3) };
+        settings.features.insert(VOICE.into(), has_voice);
         Self::with(seed, settings, swarm, rng)
     }
 
@@ -176,6 +182,7 @@ impl World {
             rng,
             model: Model::default(),
             user: User::default(),
+            realtime: Realtime::default(),
             queue: BTreeMap::new(),
             live: BTreeMap::new(),
             lanes: BTreeMap::new(),
@@ -250,6 +257,13 @@ impl World {
         if let Some((thread, id)) = asked {
             let op = User::answer(thread, id, &mut self.rng);
             return self.op(op);
+        }
+        if self.settings.feature(VOICE) && self.rng.u8(0..2) == 0 {
+            let open = self.open();
+            if let Some(thread) = self.rng.choice(&open).copied() {
+                let op = self.realtime.act(thread, &mut self.rng);
+                return self.op(op);
+            }
         }
         let rollouts = self.files.rollouts();
         let op = self.user.act(&self.open(), &rollouts, &mut self.rng);
@@ -461,7 +475,13 @@ impl World {
     fn execute(&mut self, effect: Effect) {
         let Effect { id, mut kind } = effect;
         let rng = &mut self.rng;
+        if let Some((target, replies)) = self.realtime.tell(&kind, &self.swarm, rng) {
+            return self.tell(target, replies);
+        }
+        let is_model = matches!(&kind, EffectKind::Http(request) if !check::is_call(request));
+        let of_voice = if is_model { None } else { self.realtime.on(&kind, &self.swarm, rng) };
         let replies = match &mut kind {
+            _ if of_voice.is_some() => of_voice.unwrap_or_default(),
             EffectKind::Http(request) => {
                 let replies = self.model.on(request, &self.swarm, rng);
                 if let Some(thread) = check::thread_of(request) {
@@ -499,6 +519,29 @@ impl World {
         }
         if let Some(lane) = lane {
             self.lanes.insert(lane, at);
+        }
+    }
+
+    /// Something comes to an effect that lives, because of another one.
+    fn tell(&mut self, id: EffectId, replies: Replies) {
+        let Some(live) = self.live.get(&id) else { return };
+        // Devices tell nothing before they are open.
+        if matches!(live.kind, EffectKind::AudioOpen(_)) && !live.opened {
+            return;
+        }
+        let mut ends =
+            self.queue.iter().filter(|(_, (of, reply))| *of == id && reply.is_terminal());
+        let end = ends.next().map(|(key, _)| key.0);
+        let mut at = self.now.mono;
+        for (delay, reply) in replies {
+            at = at.after_ms(delay);
+            if end.is_some_and(|end| end <= at) {
+                return;
+            }
+            if reply.is_terminal() {
+                return self.end_early(id, at.ms_since(self.now.mono), reply);
+            }
+            self.schedule(id, at, reply);
         }
     }
 

@@ -363,6 +363,10 @@ fn scenes() -> Vec<Vec<Move>> {
         scene(silent);
     }
 
+    let mut waiting = turn(&[]);
+    waiting.reply("http", [fail(HostErrorKind::Connect)]);
+    waiting.interrupt();
+    scene(waiting);
     let mut refused = turn(&[]);
     refused.reply("http", [head(500)]);
     refused.interrupt();

@@ -185,7 +185,7 @@ impl Conversation {
             sideband: None,
             sideband_fault: None,
             playback: Playback::new(plan.is_ours()),
-            response: Response::default(),
+            response: Response::new(cx),
             transcript: Transcript::default(),
             handoffs: Handoffs::new(version, plan.start.handoff.clone()),
             events: Seen::default(),
@@ -454,6 +454,7 @@ impl Conversation {
             }
             self.session_told = true;
             self.go("control up", State::Live, cx);
+            self.response.restart(cx.now.mono);
         }
         self.control.opened(line, effect, cx);
         if self.plan.is_webrtc() && !self.plan.version.updates_call() {
@@ -560,7 +561,7 @@ impl Conversation {
             return Flow::Break(End::Failed(fault));
         }
         self.wake_media(cx)?;
-        if self.response.is_late(now) {
+        if self.control.is_up() && self.response.is_late(now) {
             self.respond(Cause::Deadline, cx);
         }
         let due = self.handoffs.on_wake(now);
@@ -582,7 +583,7 @@ impl Conversation {
             state,
             sideband,
             self.media_deadline(),
-            self.response.deadline(),
+            self.response.deadline().filter(|_| self.control.is_up()),
             self.handoffs.deadline(),
             self.control.deadline(),
         ]
@@ -615,6 +616,7 @@ impl Conversation {
         let media = self.peer.as_ref().map(|peer| peer.effect).into_iter().chain(self.devices);
         media.for_each(|effect| cx.cancel(effect));
         self.control.closed(cx);
+        self.response.closed(cx);
         self.handoffs.closed(cx);
         cx.moved(MACHINE, self.state.name(), on, to);
         if let Some(ms) = self.control.microphone.take_dropped_now()

@@ -2,6 +2,7 @@
 //! requests cross, and the service refuses one of them.
 //!
 //! ```text
+//! (new)  --start--> Idle
 //! Idle   --request--> Asked               response.create leaves
 //! Idle   --response.created--> Active     the service answers the person by itself
 //! Idle   --conflict--> Asked              ours was refused, and what it met is over
@@ -16,32 +17,31 @@
 //! Active --request, conflict--> Owed
 //! Active --response.done--> Idle          or it was cancelled
 //! Owed   --response.done--> Asked         what waited leaves, as one
+//! Idle, Asked, Twice, Active, Owed --closed--> (gone)
 //! ```
 
 use codex_proto::Mono;
 
-use crate::{limits::RESPONSE_CREATE_MS, machine::Cx};
+use crate::{
+    limits::RESPONSE_CREATE_MS,
+    machine::{Cx, NEW},
+};
 
 const MACHINE: &str = "response";
 
 /// See the module's documentation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Response {
     state: State,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Active,
-    Asked {
-        until: Mono,
-    },
-    #[default]
+    Asked { until: Mono },
     Idle,
     Owed,
-    Twice {
-        until: Mono,
-    },
+    Twice { until: Mono },
 }
 
 impl State {
@@ -79,6 +79,16 @@ impl Cause {
 }
 
 impl Response {
+    pub(super) fn new(cx: &mut Cx<'_>) -> Self {
+        cx.moved(MACHINE, NEW, "start", "Idle");
+        Self { state: State::Idle }
+    }
+
+    /// The conversation is over.
+    pub(super) fn closed(self, cx: &mut Cx<'_>) {
+        cx.moved(MACHINE, self.state.name(), "closed", "(gone)");
+    }
+
     /// Takes what happened. `true` when `response.create` is to be sent now.
     #[must_use]
     pub(super) fn on(&mut self, cause: Cause, cx: &mut Cx<'_>) -> bool {
@@ -103,6 +113,13 @@ impl Response {
         cx.moved(MACHINE, self.state.name(), cause.name(), next.name());
         self.state = next;
         send
+    }
+
+    /// What waited for a line leaves only now.
+    pub(super) fn restart(&mut self, now: Mono) {
+        if let State::Asked { until } | State::Twice { until } = &mut self.state {
+            *until = now.after_ms(RESPONSE_CREATE_MS);
+        }
     }
 
     /// Whether the time of a request is over.

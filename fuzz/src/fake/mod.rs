@@ -3,6 +3,7 @@
 
 pub mod files;
 pub mod model;
+pub mod realtime;
 pub mod shell;
 pub mod user;
 

@@ -282,6 +282,8 @@ fn responses() -> Vec<Voice> {
     add(&["request", "conflict", done, "late"]);
     add(&["request", "request", done, "request", "late", "late"]);
     add(&["request", "request", "conflict"]);
+    add(&["request", "request"]);
+    add(&[created]);
     all
 }
 

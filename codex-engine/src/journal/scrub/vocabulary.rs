@@ -3,7 +3,7 @@
 //! names that are joined by other signs are listed piece by piece.
 
 /// By where they come from; a word may be listed twice.
-pub(super) const PUBLIC: [&str; 9] = [
+pub(super) const PUBLIC: [&str; 10] = [
     // JSON and streams.
     "true false null data event id retry DONE base64 image png jpeg jpg gif webp bmp text json",
     // Responses API: keys, types, states.
@@ -23,7 +23,7 @@ pub(super) const PUBLIC: [&str; 9] = [
     "exec command cmd workdir login yield time ms justification sandbox permissions require \
      escalated use default prefix rule write stdin session chars update plan explanation step steps \
      pending apply patch applypatch path view timeout tty bash zsh sh lc c cd pwsh powershell NoProfile \
-     Command exe EOF PATCH parallel multi",
+     Command exe EOF PATCH parallel multi rm rf fr sudo ls cat pwd echo head wc which",
     // Patch grammar.
     "Begin Patch End of File Add Update Delete Move to",
     // Rollouts and what is put into a conversation.
@@ -36,6 +36,13 @@ pub(super) const PUBLIC: [&str; 9] = [
      stderr move before after digests begin",
     // Places that a policy names.
     "codex agents",
+    // Voice: its messages, session descriptions, addresses.
+    "session updated conversation audio transcript transcription buffer speech handoff requested \
+     append delegation target turn marked truncate background remain silent cancelled already has \
+     active realtime live calls rtc channel channels sample num v m a opus pcmu pcma PCMU PCMA rtpmap \
+     sendrecv recvonly sendonly inactive UDP TLS RTP SAVPF 0 8 9 111 24000 48000 http https \
+     ws wss v1 backend api juniper maple spruce ember vale breeze arbor sol cove alloy ash ballad \
+     coral echo sage shimmer verse marin cedar",
     // What the engine knows of models.
     "openai azure low medium high xhigh minimal none auto concise detailed verbosity priority flex",
 ];

@@ -1,6 +1,9 @@
 //! Messages from the service, in our own words. Unknown ones, and what is no JSON, mean nothing.
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use serde_json::Value;
 
 use super::session::{BACKGROUND_AGENT, REMAIN_SILENT};
@@ -267,7 +270,14 @@ fn audio_out(
     channels: u64,
     item_id: Option<String>,
 ) -> Option<ServerEvent> {
-    let pcm = Pcm(BASE64_STANDARD.decode(base64).ok()?);
+    /// Takes what an encoder may have left at the end.
+    const BASE64: GeneralPurpose = GeneralPurpose::new(
+        &alphabet::STANDARD,
+        GeneralPurposeConfig::new()
+            .with_decode_allow_trailing_bits(true)
+            .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    );
+    let pcm = Pcm(BASE64.decode(base64).ok()?);
     Some(ServerEvent::Audio(AudioOut { pcm, rate, channels, item_id }))
 }
 

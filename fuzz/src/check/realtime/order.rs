@@ -35,10 +35,12 @@ enum State {
 impl Claim for Order {
     fn on_output(&mut self, thread: ThreadId, output: &Output) -> Result<(), String> {
         let of = self.threads.entry(thread).or_default();
-        if let Output::Event(Event::ThreadStopped { .. }) = output
-            && of.state != State::Ended
-        {
-            return Err("the thread stopped, its conversation did not end".into());
+        if let Output::Event(Event::ThreadStopped { .. }) = output {
+            if of.state != State::Ended {
+                return Err("the thread stopped, its conversation did not end".into());
+            }
+            // Resumed, it counts anew.
+            *of = Attempt::default();
         }
         let Some(event) = news(output) else { return Ok(()) };
         if event.attempt < of.number {

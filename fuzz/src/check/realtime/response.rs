@@ -10,6 +10,7 @@ use super::{Claim, member, news, said, text};
 #[derive(Default)]
 pub(super) struct Responses {
     threads: BTreeMap<ThreadId, State>,
+    /// Whether a deadline has passed since the last one left.
     is_wake: bool,
 }
 
@@ -27,7 +28,6 @@ impl Claim for Responses {
     }
 
     fn on_input(&mut self, thread: ThreadId, input: &Input) -> Result<(), String> {
-        self.is_wake = false;
         let Some((_, value)) = said(input) else { return Ok(()) };
         let state = self.threads.entry(thread).or_default();
         let is_conflict = value.to_string().contains("already has an active response");
@@ -51,6 +51,7 @@ impl Claim for Responses {
                 return Err(format!("response.create while {state:?}"));
             }
             *state = State::Asked;
+            self.is_wake = false;
         }
         Ok(())
     }
