@@ -169,7 +169,7 @@ fn listen(session: &Session, devices: AudioDevices, report: &mut Report) {
 fn meter(peak: u16) -> String {
     // A logarithmic scale over 60 dB, as ears have it.
     let decibels = 20.0 * (f64::from(peak.max(1)) / 32_767.0).log10();
-    let full = ((decibels + 60.0) / 60.0 * CELLS as f64).clamp(0.0, CELLS as f64) as usize;
+    let full = ((decibels + 60.0) / 60.0 * CELLS as f64).round().clamp(0.0, CELLS as f64) as usize;
     format!("[{}{}] {peak:5}", "#".repeat(full), " ".repeat(CELLS - full))
 }
 
