@@ -140,6 +140,7 @@ fn the_handshake_carries_headers_and_credentials_and_no_more() {
         ("x-secret".into(), HeaderValue::Secret(SecretRef("h".into()))),
         ("x-unset".into(), HeaderValue::Secret(SecretRef("none".into()))),
         ("host".into(), HeaderValue::Plain("elsewhere".into())),
+        ("sec-websocket-extensions".into(), HeaderValue::Plain("permessage-deflate".into())),
     ];
     let auth = Some(AuthRef("openai".into()));
     let url = format!("ws://{address}/v1/realtime?call_id=rtc_1");

@@ -211,6 +211,7 @@ mod tests {
                    "content": [{"type": "output_text", "text": "said to the \"user\""}]}}),
             event(&"long ".repeat(100)),
             event(""),
+            event("<turn_aborted>\nnot said by the user"),
         ];
         let new = add(home, 2, 10, &lines);
         add(home, 3, 5, &[]);
