@@ -503,8 +503,8 @@ pub const ALL: &[Mutation] = &[
         name: "a refused join is tried again",
         file: SIDEBAND,
         old: "        let wait = match retry {\n            Retry::No => None,",
-        new: "        let wait = match retry {\n            Retry::No => Some(0),",
-        killed_by: "realtime",
+        new: "        let wait = match retry {\n            Retry::No => Some(1_000),",
+        killed_by: "a_join_that_fails_ends_a_conversation_with_one_error",
     },
     Mutation {
         name: "an event that comes over both lines is told twice",
@@ -528,10 +528,10 @@ pub const ALL: &[Mutation] = &[
         killed_by: "realtime",
     },
     Mutation {
-        name: "a socket that does not close is never cut",
+        name: "a socket that does not close is waited for too long",
         file: CLOSING,
-        old: "self.0.iter().position(|(_, until)| *until <= cx.now.mono)",
-        new: "self.0.iter().position(|(_, until)| *until > Mono(u64::MAX - 1) && cx.now.mono > *until)",
+        old: "cx.now.mono.after_ms(CLOSE_MS)",
+        new: "cx.now.mono.after_ms(3 * CLOSE_MS)",
         killed_by: "a_close_says_goodbye_and_waits_a_second_at_most",
     },
     Mutation {
