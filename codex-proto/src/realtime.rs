@@ -9,7 +9,7 @@ use crate::{
     id::ThreadId,
 };
 
-/// Which dialect of the realtime service is spoken. `facts`: V2 is the public one.
+/// Which dialect of the realtime service is spoken. V2 is the public one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RealtimeVersion {
