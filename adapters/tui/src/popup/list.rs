@@ -18,6 +18,8 @@ use crate::{
     theme::{Look, Role},
 };
 
+/// Entries that Page Up and Page Down pass.
+const PAGE: usize = 10;
 /// Rows of entries at most; further ones scroll.
 const ENTRY_ROWS_MAX: usize = 12;
 /// Rows at most in which the words about the chosen entry are shown when its own row is too short.
@@ -67,8 +69,6 @@ pub(crate) struct List {
     shown: Vec<usize>,
     /// Place in `shown`.
     chosen: usize,
-    top: usize,
-    page: usize,
     filter: Option<Field>,
     /// Whether names take the room that there is, and not the words about them.
     is_name_wide: bool,
@@ -139,7 +139,7 @@ impl List {
         } else {
             matches(&self.entries, query)
         };
-        (self.chosen, self.top) = (0, 0);
+        self.chosen = 0;
     }
 
     /// Takes a paste into the filter.
@@ -160,7 +160,6 @@ impl List {
         }
         let is = |bound| desk.bindings.is(key, bound);
         let last = self.shown.len().saturating_sub(1);
-        let page = self.page.max(1);
         let plain = key.modifiers.is_empty();
         self.chosen = if is(Bound::Accept) {
             return self.chosen().map_or(Listed::Consumed, Listed::Chosen);
@@ -180,8 +179,8 @@ impl List {
             self.chosen.checked_sub(1).unwrap_or(last)
         } else {
             match key.code {
-                KeyCode::PageDown if plain => (self.chosen + page).min(last),
-                KeyCode::PageUp if plain => self.chosen.saturating_sub(page),
+                KeyCode::PageDown if plain => (self.chosen + PAGE).min(last),
+                KeyCode::PageUp if plain => self.chosen.saturating_sub(PAGE),
                 KeyCode::Home if plain => 0,
                 KeyCode::End if plain => last,
                 _ => return Listed::Ignored,
@@ -267,11 +266,10 @@ impl List {
         }
         let about_rows = self.about_rows(area.width).min(usize::from(area.height / 2));
         let page = usize::from(area.height) - about_rows;
-        self.page = page;
-        self.top = self.top.clamp((self.chosen + 1).saturating_sub(page), self.chosen);
-        self.top = self.top.min(self.shown.len().saturating_sub(page));
+        // Follows from the choice alone, so that what was drawn before leaves no trace.
+        let top = self.chosen.saturating_sub(page / 2).min(self.shown.len().saturating_sub(page));
         let columns = Columns::of(self, area.width);
-        let shown = self.shown.iter().enumerate().skip(self.top).take(page);
+        let shown = self.shown.iter().enumerate().skip(top).take(page);
         let mut y = area.y;
         for (at, index) in shown {
             let line = columns.row(&self.entries[*index], at == self.chosen, look);

@@ -45,7 +45,9 @@ pub(crate) fn diff(cwd: &Path) -> Result<String, String> {
     if !tracked.status.success() {
         let first = tracked.stderr.lines().next().unwrap_or("no reason given");
         return Err(
-            match first.contains("not a git repository") || first.contains("usage: git diff") {
+            match first.to_lowercase().contains("not a git repository")
+                || first.contains("usage: git diff")
+            {
                 true => format!("{} is not in a git repository", cwd.display()),
                 false => first.to_owned(),
             },
