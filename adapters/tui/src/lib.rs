@@ -1,7 +1,7 @@
 //! The screen as a pure machine: state, update, view into a buffer.
 //!
 //! [`AppState`] takes messages (keys, events of the engine, answers to its own effects) and gives effects;
-//! [`AppState::view`] draws what it is into a [`ratatui::buffer::Buffer`]. Nothing here knows a terminal, a
+//! `AppState::view` draws what it is into a [`ratatui::buffer::Buffer`]. Nothing here knows a terminal, a
 //! clock or a file: a loop outside feeds [`Msg`]s, carries out [`ScreenEffect`]s, and lets
 //! [`frame::Writer`] turn printed lines and the buffer into bytes.
 //!

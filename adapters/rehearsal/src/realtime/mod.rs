@@ -1,7 +1,7 @@
 //! The scripted realtime service on loopback: creates calls, answers them with a real WebRTC peer, and
 //! takes sidebands and sockets.
 //!
-//! One thread runs everything. With a `round_trip` all of it is behind a [`relay`], which holds
+//! One thread runs everything. With a `round_trip` all of it is behind a `relay`, which holds
 //! every byte and datagram for half of it.
 //!
 //! ```text

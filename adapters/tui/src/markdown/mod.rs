@@ -1,7 +1,7 @@
 //! Markdown as it streams in: which lines are final, and how they look.
 //!
-//! The text is cut into blocks line by line ([`blocks`]), so that where the deltas are cut is
-//! invisible; a block that is closed is rendered once ([`render`]) and never again. What is shown is
+//! The text is cut into blocks line by line (`blocks`), so that where the deltas are cut is
+//! invisible; a block that is closed is rendered once (`render`) and never again. What is shown is
 //! the source, styled: list marks, fences and table pipes stay, only the marks of emphasis and the
 //! targets of links are folded away where the terminal can show them otherwise.
 
