@@ -17,10 +17,10 @@ use ratatui::{
 };
 
 use super::{
-    Bound, Handled, Layer, PermissionsPicker,
-    chrome::{CHROME_ROWS, Chrome, Scroll, counted},
+    Body, Bound, CHROME_ROWS, Chrome, Handled, Layer, PermissionsPicker, Scroll,
+    chrome::{counted, text_columns},
     field::Field,
-    permissions,
+    indented, permissions,
 };
 use crate::{
     desk::Desk,
@@ -189,7 +189,7 @@ impl Approval {
                 }
             }
         }
-        let width = columns.saturating_sub(4).max(1);
+        let width = text_columns(columns);
         lines.iter().flat_map(|line| wrap(line, width, Break::Words)).collect()
     }
 
@@ -233,7 +233,7 @@ impl Approval {
         rows
     }
 
-    fn chrome(&self, request: &ApprovalRequest, is_listed: bool, desk: &Desk) -> Chrome {
+    fn head(&self, request: &ApprovalRequest, is_listed: bool, desk: &Desk) -> Chrome {
         let waiting = desk.session.questions.iter();
         let waiting = waiting.filter(|have| !desk.answered.contains(&have.id));
         let count = waiting.clone().count();
@@ -295,6 +295,18 @@ pub(crate) fn short(path: &std::path::Path, desk: &Desk) -> String {
 }
 
 impl Layer for Approval {
+    fn chrome(&self, desk: &Desk) -> Chrome {
+        self.request(desk).map_or_else(Chrome::default, |request| self.head(request, true, desk))
+    }
+
+    fn body(&mut self, _desk: &Desk) -> Body<'_> {
+        Body::Text(&mut self.scroll)
+    }
+
+    fn rows(&mut self, columns: u16, desk: &Desk, look: &Look) -> Arc<[Line]> {
+        self.laid_out(columns, desk, look)
+    }
+
     fn on_key(&mut self, key: Key, desk: &mut Desk) -> Handled {
         if let State::Feedback(field) = &mut self.state {
             if field.on_key(&key) {
@@ -359,10 +371,6 @@ impl Layer for Approval {
         desk.effects().extend(effects);
     }
 
-    fn on_wheel(&mut self, turn: Key, desk: &mut Desk) {
-        self.scroll.on_key(&turn, desk);
-    }
-
     fn on_event(&mut self, _event: &Event, desk: &mut Desk) -> Handled {
         if self.request(desk).is_some() {
             return Handled::Ignored;
@@ -416,7 +424,7 @@ impl Layer for Approval {
         let wanted = u16::try_from(options.len()).unwrap_or(u16::MAX);
         // What is asked is more than the list of answers, whose keys are in the last row then.
         let is_roomy = area.height > wanted.saturating_add(CHROME_ROWS + 1);
-        let inner = self.chrome(request, is_roomy, desk).draw(area, buffer, look);
+        let inner = self.head(request, is_roomy, desk).draw(area, buffer, look);
         let is_feedback = matches!(self.state, State::Feedback(_));
         let answers = match (is_roomy, is_feedback) {
             (true, _) => wanted,
@@ -424,13 +432,8 @@ impl Layer for Approval {
             (false, false) => 0,
         };
         let gap = u16::from(inner.height > answers + 2 && answers > 0);
-        let body = Rect {
-            x: inner.x + 2.min(inner.width),
-            width: inner.width.saturating_sub(2),
-            height: inner.height - answers - gap,
-            ..inner
-        };
-        self.scroll.draw(&rows, body, buffer, look);
+        let body = Rect { height: inner.height - answers - gap, ..inner };
+        self.scroll.draw(&rows, indented(body), buffer, look);
         let mut at = Rect { y: inner.bottom() - answers, height: 1, ..inner };
         if let State::Feedback(field) = &self.state {
             return field.view("  Instead: ", "what to do", at, buffer, look);

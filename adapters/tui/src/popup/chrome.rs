@@ -5,7 +5,7 @@ use ratatui::{buffer::Buffer, layout::Rect};
 use crate::{
     desk::Desk,
     key::Key,
-    popup::Bound,
+    popup::{Bound, list::Listed},
     text::{Line, draw, fit, width},
     theme::{Look, Role},
 };
@@ -43,6 +43,11 @@ impl Chrome {
             self.keys.push((key, means));
         }
         self
+    }
+
+    /// With what the keys of an action do, if it has any.
+    pub(crate) fn on(self, desk: &Desk, bound: Bound, means: &'static str) -> Self {
+        self.key(desk.bindings.label(bound), means)
     }
 
     /// Draws them and returns the area between. An area of two rows has no keys, one of one row is
@@ -106,8 +111,8 @@ impl Scroll {
         Self { top: usize::MAX, ..Self::default() }
     }
 
-    /// Takes a key of the context `pager`. False when it is none.
-    pub(crate) fn on_key(&mut self, key: &Key, desk: &Desk) -> bool {
+    /// Takes a key of the context `pager`.
+    pub(crate) fn on_key(&mut self, key: &Key, desk: &Desk) -> Listed {
         let page = self.page.max(1);
         let last = self.total.saturating_sub(page);
         let is = |bound| desk.bindings.is(key, bound);
@@ -128,10 +133,10 @@ impl Scroll {
         } else if is(Bound::Bottom) {
             last
         } else {
-            return false;
+            return Listed::Ignored;
         };
         self.top = self.top.min(last);
-        true
+        Listed::Consumed
     }
 
     /// Fits the place to what there is, and returns the rows to show.
@@ -155,6 +160,26 @@ impl Scroll {
             draw(&Line::plain(blank), at, buffer);
             draw(&Line::styled(text, look.style(Role::Warn)), at, buffer);
         }
+    }
+}
+
+/// The part of an area in which text stands below a list, or alone.
+pub(crate) fn indented(area: Rect) -> Rect {
+    let by = 2.min(area.width);
+    Rect { x: area.x + by, width: area.width - by, ..area }
+}
+
+/// Columns for text in a popup: as much room at its right as at its left.
+pub(crate) fn text_columns(columns: u16) -> u16 {
+    columns.saturating_sub(4).max(1)
+}
+
+/// Draws rows; when they are too many, the last ones.
+pub(crate) fn draw_rows(rows: &[Line], area: Rect, buffer: &mut Buffer) {
+    let filled = rows.iter().rposition(|row| !row.is_empty()).map_or(0, |last| last + 1);
+    let from = filled.saturating_sub(usize::from(area.height));
+    for (y, row) in (area.y..area.bottom()).zip(&rows[from..]) {
+        draw(row, Rect { y, height: 1, ..area }, buffer);
     }
 }
 

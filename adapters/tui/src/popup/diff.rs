@@ -1,20 +1,14 @@
 //! What changed in the working directory, file by file.
 
-use ratatui::{
-    buffer::Buffer,
-    layout::{Position, Rect},
-};
+use std::sync::Arc;
 
-use super::{
-    Bound, Handled, Layer,
-    chrome::{CHROME_ROWS, Chrome, Scroll},
-};
+use super::{Body, Bound, Chrome, Handled, Layer, Scroll, chrome::text_columns};
 use crate::{
     desk::Desk,
     diff::{self, FileDiff},
     key::{Key, KeyCode, Modifiers},
     msg::{Answer, ScreenEffect},
-    text::{Break, Line, clean_line, draw, wrap},
+    text::{Break, Line, clean_line, wrap},
     theme::{Look, Role},
 };
 
@@ -40,7 +34,7 @@ enum State {
 struct Rows {
     columns: u16,
     look: Look,
-    rows: Vec<Line>,
+    rows: Arc<[Line]>,
     /// The first row of each file.
     starts: Vec<usize>,
 }
@@ -53,24 +47,38 @@ impl DiffViewer {
     }
 
     /// Lays the files out, once per width and look.
-    fn lay_out(&mut self, columns: u16, look: &Look) {
-        let State::Files { files, rows } = &mut self.state else { return };
-        if rows.as_ref().is_some_and(|rows| rows.columns == columns && rows.look == *look) {
-            return;
+    fn lay_out(&mut self, columns: u16, look: &Look) -> Arc<[Line]> {
+        let width = text_columns(columns);
+        let said = |text: &str, role| {
+            wrap(&Line::styled(text, look.style(role)), width, Break::Words).into()
+        };
+        let (files, laid) = match &mut self.state {
+            State::Failed(why) => return said(why, Role::Bad),
+            State::Files { files, .. } if files.is_empty() => {
+                return said("nothing has changed", Role::Dim);
+            }
+            State::Files { files, rows } => (files, rows),
+            State::Loading => return said("looking…", Role::Dim),
+        };
+        if let Some(have) =
+            laid.as_ref().filter(|have| (have.columns, have.look) == (columns, *look))
+        {
+            return Arc::clone(&have.rows);
         }
-        let mut laid = Rows { columns, look: *look, rows: Vec::new(), starts: Vec::new() };
-        let width = columns.saturating_sub(4).max(1);
+        let (mut rows, mut starts) = (Vec::new(), Vec::new());
         for file in files.iter() {
-            if !laid.rows.is_empty() {
-                laid.rows.push(Line::new());
+            if !rows.is_empty() {
+                rows.push(Line::new());
             }
-            laid.starts.push(laid.rows.len());
-            laid.rows.extend(wrap(&file.heading(look), width, Break::Anywhere));
+            starts.push(rows.len());
+            rows.extend(wrap(&file.heading(look), width, Break::Anywhere));
             for line in file.lines(columns >= NUMBERS_COLUMNS_MIN, look) {
-                laid.rows.extend(wrap(&line, width, Break::Anywhere));
+                rows.extend(wrap(&line, width, Break::Anywhere));
             }
         }
-        *rows = Some(laid);
+        let rows: Arc<[Line]> = rows.into();
+        *laid = Some(Rows { columns, look: *look, rows: Arc::clone(&rows), starts });
+        rows
     }
 
     /// The file at the top of the window.
@@ -94,25 +102,45 @@ impl DiffViewer {
 }
 
 impl Layer for DiffViewer {
-    fn on_key(&mut self, key: Key, desk: &mut Desk) -> Handled {
-        if desk.bindings.is(&key, Bound::Close) {
-            return Handled::Close;
+    fn chrome(&self, desk: &Desk) -> Chrome {
+        let mut chrome = Chrome::new("Changes");
+        if let State::Files { files, .. } = &self.state
+            && !files.is_empty()
+        {
+            let added: usize = files.iter().map(|file| file.added).sum();
+            let removed: usize = files.iter().map(|file| file.removed).sum();
+            let place = format!("file {} of {}", self.at() + 1, files.len());
+            chrome = chrome
+                .side(format!("{place}, +{added} −{removed}"))
+                .on(desk, Bound::PageDown, "page")
+                .key("n", "next file")
+                .key("p", "previous")
+                .key("r", "read again");
         }
+        chrome.on(desk, Bound::Close, "back")
+    }
+
+    fn body(&mut self, _desk: &Desk) -> Body<'_> {
+        Body::Text(&mut self.scroll)
+    }
+
+    fn rows(&mut self, columns: u16, _desk: &Desk, look: &Look) -> Arc<[Line]> {
+        self.lay_out(columns, look)
+    }
+
+    fn on_own_key(&mut self, key: &Key, desk: &mut Desk) -> Option<Handled> {
         let plain = key.modifiers.is_empty();
         match key.code {
-            KeyCode::Char('n' | ']') if plain => self.jump(1),
+            KeyCode::Char('n' | ']') | KeyCode::Tab if plain => self.jump(1),
             KeyCode::Char('p' | '[') if plain => self.jump(-1),
-            KeyCode::Tab if plain => self.jump(1),
             KeyCode::Tab if key.modifiers == Modifiers::SHIFT => self.jump(-1),
             KeyCode::Char('r') if plain => {
                 self.state = State::Loading;
                 desk.effect(ScreenEffect::ReadDiff);
             }
-            _ => {
-                self.scroll.on_key(&key, desk);
-            }
+            _ => return None,
         }
-        Handled::Consumed
+        Some(Handled::Consumed)
     }
 
     fn on_answer(&mut self, answer: &Answer, _desk: &mut Desk) {
@@ -121,59 +149,5 @@ impl Layer for DiffViewer {
             Ok(text) => State::Files { files: diff::read(text), rows: None },
             Err(why) => State::Failed(clean_line(why).into_owned()),
         };
-    }
-
-    fn height(&mut self, columns: u16, rows: u16, desk: &Desk) -> u16 {
-        self.lay_out(columns, &desk.look);
-        let body = match &self.state {
-            State::Files { rows: Some(rows), .. } => rows.rows.len().max(1),
-            _ => 2,
-        };
-        u16::try_from(body).unwrap_or(u16::MAX).saturating_add(CHROME_ROWS).min(rows)
-    }
-
-    fn view(
-        &mut self,
-        area: Rect,
-        buffer: &mut Buffer,
-        desk: &Desk,
-        look: &Look,
-    ) -> Option<Position> {
-        self.lay_out(area.width, look);
-        let mut chrome = Chrome::new("Changes");
-        if let State::Files { files, .. } = &self.state
-            && !files.is_empty()
-        {
-            let added: usize = files.iter().map(|file| file.added).sum();
-            let removed: usize = files.iter().map(|file| file.removed).sum();
-            let place = format!("file {} of {}", self.at() + 1, files.len());
-            chrome = chrome.side(format!("{place}, +{added} −{removed}"));
-            chrome = chrome
-                .key(desk.bindings.label(Bound::PageDown), "page")
-                .key("n", "next file")
-                .key("p", "previous")
-                .key("r", "read again");
-        }
-        let inner = chrome.key(desk.bindings.label(Bound::Close), "back").draw(area, buffer, look);
-        let body =
-            Rect { x: inner.x + 2.min(inner.width), width: inner.width.saturating_sub(2), ..inner };
-        let say = match &self.state {
-            State::Failed(why) => (why.as_str(), Role::Bad),
-            State::Files { files, .. } if files.is_empty() => ("nothing has changed", Role::Dim),
-            State::Files { .. } => ("", Role::Dim),
-            State::Loading => ("looking…", Role::Dim),
-        };
-        match &self.state {
-            State::Files { files, rows: Some(rows) } if !files.is_empty() => {
-                self.scroll.draw(&rows.rows, body, buffer, look);
-            }
-            _ => {
-                let rows = wrap(&Line::styled(say.0, look.style(say.1)), body.width, Break::Words);
-                for (y, row) in (body.y..body.bottom()).zip(&rows) {
-                    draw(row, Rect { y, height: 1, ..body }, buffer);
-                }
-            }
-        }
-        None
     }
 }

@@ -1,21 +1,11 @@
 //! All commands and keys, with a filter.
 
-use ratatui::{
-    buffer::Buffer,
-    layout::{Position, Rect},
-};
-
-use super::{
-    Bound, Handled, Layer,
-    chrome::{CHROME_ROWS, Chrome},
-    list::{Entry, List, Listed},
-};
+use super::{Body, Bound, Chrome, Handled, Layer, List, list::Entry};
 use crate::{
     command::{self, Command},
     composer::Action,
     desk::Desk,
-    key::{Key, Paste},
-    theme::Look,
+    key::Key,
 };
 
 /// Keys that are the same for everybody.
@@ -100,42 +90,25 @@ fn joined(keys: impl Iterator<Item = Key>) -> String {
 }
 
 impl Layer for Help {
-    fn on_key(&mut self, key: Key, desk: &mut Desk) -> Handled {
-        match self.list.on_key(&key, desk) {
-            Listed::Cancelled => Handled::Close,
-            Listed::Chosen(index) => {
-                if let Some(Topic::Command(command)) = self.topics.get(index) {
-                    desk.input.insert(&format!("/{}", command.name));
-                }
-                Handled::Close
-            }
-            _ => Handled::Consumed,
-        }
-    }
-
-    fn on_paste(&mut self, paste: &Paste, _desk: &mut Desk) {
-        self.list.on_paste(paste);
-    }
-
-    fn height(&mut self, columns: u16, rows: u16, _desk: &Desk) -> u16 {
-        self.list.height(columns).saturating_add(CHROME_ROWS).min(rows)
-    }
-
-    fn view(
-        &mut self,
-        area: Rect,
-        buffer: &mut Buffer,
-        desk: &Desk,
-        look: &Look,
-    ) -> Option<Position> {
+    fn chrome(&self, desk: &Desk) -> Chrome {
         let (shown, all) = self.list.counts();
         let side = if shown == all { String::new() } else { format!("{shown} of {all}") };
-        let is_command = self.list.chosen().and_then(|index| self.topics.get(index));
         let mut chrome = Chrome::new("Commands and keys").side(side);
-        if matches!(is_command, Some(Topic::Command(_))) {
-            chrome = chrome.key(desk.bindings.label(Bound::Accept), "write it");
+        let topic = self.list.chosen().and_then(|index| self.topics.get(index));
+        if matches!(topic, Some(Topic::Command(_))) {
+            chrome = chrome.on(desk, Bound::Accept, "write it");
         }
-        let inner = chrome.key(desk.bindings.label(Bound::Cancel), "back").draw(area, buffer, look);
-        self.list.view("", inner, buffer, look)
+        chrome.on(desk, Bound::Cancel, "back")
+    }
+
+    fn body(&mut self, _desk: &Desk) -> Body<'_> {
+        Body::List(&mut self.list)
+    }
+
+    fn on_chosen(&mut self, index: usize, desk: &mut Desk) -> Handled {
+        if let Some(Topic::Command(command)) = self.topics.get(index) {
+            desk.input.insert(&format!("/{}", command.name));
+        }
+        Handled::Close
     }
 }

@@ -9,7 +9,10 @@ use ratatui::{
     layout::{Position, Rect},
 };
 
-use super::field::Field;
+use super::{
+    chrome::{draw_rows, indented, text_columns},
+    field::Field,
+};
 use crate::{
     desk::Desk,
     key::{Key, KeyCode, Paste},
@@ -72,6 +75,8 @@ pub(crate) struct List {
     filter: Option<Field>,
     /// Whether names take the room that there is, and not the words about them.
     is_name_wide: bool,
+    /// What is said when there are no entries at all.
+    empty: String,
 }
 
 impl List {
@@ -94,6 +99,12 @@ impl List {
     /// With long names.
     pub(crate) fn wide_names(mut self) -> Self {
         self.is_name_wide = true;
+        self
+    }
+
+    /// With what is said when there are no entries at all.
+    pub(crate) fn or_says(mut self, empty: impl Into<String>) -> Self {
+        self.empty = empty.into();
         self
     }
 
@@ -142,12 +153,12 @@ impl List {
         self.chosen = 0;
     }
 
-    /// Takes a paste into the filter.
-    pub(crate) fn on_paste(&mut self, paste: &Paste) {
-        if let Some(filter) = &mut self.filter {
-            filter.on_paste(paste);
-            self.refilter();
-        }
+    /// Takes a paste into the filter. False when there is none.
+    pub(crate) fn on_paste(&mut self, paste: &Paste) -> bool {
+        let Some(filter) = &mut self.filter else { return false };
+        filter.on_paste(paste);
+        self.refilter();
+        true
     }
 
     /// Takes a key.
@@ -166,7 +177,7 @@ impl List {
         } else if is(Bound::Cancel) {
             // The first one takes back what was typed.
             return match &mut self.filter {
-                Some(filter) if !filter.text().is_empty() => {
+                Some(filter) if !filter.text().is_empty() && !self.entries.is_empty() => {
                     filter.clear();
                     self.refilter();
                     Listed::Moved
@@ -191,7 +202,10 @@ impl List {
 
     /// Rows that it wants.
     pub(crate) fn height(&self, columns: u16) -> u16 {
-        let entries = self.entries.len().clamp(1, ENTRY_ROWS_MAX);
+        if self.entries.is_empty() {
+            return u16::try_from(said(&self.empty, columns).len()).unwrap_or(u16::MAX);
+        }
+        let entries = self.entries.len().min(ENTRY_ROWS_MAX);
         let rows = usize::from(self.filter.is_some()) + entries + self.about_rows(columns);
         u16::try_from(rows).unwrap_or(u16::MAX)
     }
@@ -228,17 +242,16 @@ impl List {
         self.entries.iter().map(|entry| width(&entry.tail)).max().unwrap_or(0)
     }
 
-    /// Draws it. `empty` is said when there are no entries at all. Returns where the caret is.
+    /// Draws it. Returns where the caret is.
     pub(crate) fn view(
         &mut self,
-        empty: &str,
         area: Rect,
         buffer: &mut Buffer,
         look: &Look,
     ) -> Option<Position> {
         let mut area = area.intersection(buffer.area);
         let mut caret = None;
-        if let Some(filter) = &self.filter
+        if let Some(filter) = self.filter.as_ref().filter(|_| !self.entries.is_empty())
             && area.height > 1
         {
             caret = filter.view("  / ", "type to filter", area, buffer, look);
@@ -248,20 +261,15 @@ impl List {
             return caret;
         }
         if self.shown.is_empty() {
-            let filter = self.filter();
-            let text = if filter.is_empty() || self.entries.is_empty() {
-                empty.to_owned()
+            let text = if self.entries.is_empty() {
+                self.empty.clone()
             } else {
-                format!("nothing matches {filter}")
+                format!("nothing matches {}", self.filter())
             };
-            for (y, row) in (area.y..area.bottom()).zip(wrap(
-                &Line::styled(text, look.style(Role::Dim)),
-                area.width.saturating_sub(4),
-                Break::Words,
-            )) {
-                let at = Rect { x: area.x + 2.min(area.width), y, height: 1, ..area };
-                draw(&row, at.intersection(area), buffer);
-            }
+            let dim = look.style(Role::Dim);
+            let rows: Vec<Line> =
+                said(&text, area.width).into_iter().map(|row| row.patched(dim)).collect();
+            draw_rows(&rows, indented(area), buffer);
             return caret;
         }
         let about_rows = self.about_rows(area.width).min(usize::from(area.height / 2));
@@ -288,6 +296,10 @@ impl List {
         }
         caret
     }
+}
+
+fn said(text: &str, columns: u16) -> Vec<Line> {
+    wrap(&Line::plain(text), text_columns(columns), Break::Words)
 }
 
 fn about(entry: &Entry, columns: u16) -> Vec<Line> {

@@ -18,6 +18,8 @@ mod rewind;
 pub(crate) mod terminals;
 pub(crate) mod theme;
 
+use std::sync::Arc;
+
 use codex_proto::{Event, Mono};
 use ratatui::{
     buffer::Buffer,
@@ -36,6 +38,10 @@ pub use self::{
     rewind::Rewind,
     terminals::Terminals,
     theme::ThemePicker,
+};
+use self::{
+    chrome::{CHROME_ROWS, Chrome, Scroll, draw_rows, indented},
+    list::{List, Listed},
 };
 use crate::{
     desk::Desk,
@@ -61,21 +67,84 @@ pub enum Handled {
 /// Popups that are open at once; more are not opened.
 const LAYERS_MAX: usize = 8;
 
-/// A layer that takes keys.
-trait Layer {
-    /// Takes a key.
-    fn on_key(&mut self, key: Key, desk: &mut Desk) -> Handled;
+/// What stands between the title and the keys of a popup.
+enum Body<'p> {
+    /// A list; below it, [`Layer::rows`].
+    List(&'p mut List),
+    /// [`Layer::rows`], which scroll.
+    Text(&'p mut Scroll),
+}
 
-    /// Takes a paste. It is never lost to the layer below.
+/// A layer that takes keys. Most say only what they are, what they show, and what follows from a
+/// choice.
+trait Layer {
+    /// Its title and the keys that matter.
+    fn chrome(&self, desk: &Desk) -> Chrome;
+
+    /// What stands between.
+    fn body(&mut self, desk: &Desk) -> Body<'_>;
+
+    /// Rows of text below a list, or all there is; for `columns`, of which the last two stay free.
+    fn rows(&mut self, _columns: u16, _desk: &Desk, _look: &Look) -> Arc<[Line]> {
+        Arc::default()
+    }
+
+    /// Takes a key that means something in this popup alone, before the body is asked.
+    fn on_own_key(&mut self, _key: &Key, _desk: &mut Desk) -> Option<Handled> {
+        None
+    }
+
+    /// An entry of the list was taken.
+    fn on_chosen(&mut self, _index: usize, _desk: &mut Desk) -> Handled {
+        Handled::Close
+    }
+
+    /// Another entry of the list may be the chosen one now.
+    fn on_moved(&mut self, _desk: &mut Desk) {}
+
+    /// The user wants to leave.
+    fn on_left(&mut self, _desk: &mut Desk) -> Handled {
+        Handled::Close
+    }
+
+    /// Takes a key.
+    fn on_key(&mut self, key: Key, desk: &mut Desk) -> Handled {
+        if let Some(handled) = self.on_own_key(&key, desk) {
+            return handled;
+        }
+        let listed = match self.body(desk) {
+            Body::List(list) => list.on_key(&key, desk),
+            Body::Text(_) if desk.bindings.is(&key, Bound::Close) => Listed::Cancelled,
+            Body::Text(scroll) => scroll.on_key(&key, desk),
+        };
+        match listed {
+            Listed::Cancelled => return self.on_left(desk),
+            Listed::Chosen(index) => return self.on_chosen(index, desk),
+            Listed::Moved => self.on_moved(desk),
+            Listed::Consumed | Listed::Ignored => {}
+        }
+        Handled::Consumed
+    }
+
+    /// Takes a paste: into the filter, else it is not lost to what the user writes.
     fn on_paste(&mut self, paste: &Paste, desk: &mut Desk) {
+        if let Body::List(list) = self.body(desk)
+            && list.on_paste(paste)
+        {
+            return self.on_moved(desk);
+        }
         let mut effects = Vec::new();
         desk.input.on_paste(paste, &mut effects);
         desk.effects().extend(effects);
     }
 
-    /// Takes a turn of the wheel, in full-screen mode.
+    /// Takes a turn of the wheel, in full-screen mode. It moves, and answers nothing.
     fn on_wheel(&mut self, turn: Key, desk: &mut Desk) {
-        self.on_key(turn, desk);
+        match self.body(desk) {
+            Body::List(list) => list.on_key(&turn, desk),
+            Body::Text(scroll) => scroll.on_key(&turn, desk),
+        };
+        self.on_moved(desk);
     }
 
     /// Takes the answer to an effect; every layer sees each.
@@ -98,7 +167,14 @@ trait Layer {
     }
 
     /// Rows that it wants, of at most `rows`.
-    fn height(&mut self, columns: u16, rows: u16, desk: &Desk) -> u16;
+    fn height(&mut self, columns: u16, rows: u16, desk: &Desk) -> u16 {
+        let text = u16::try_from(self.rows(columns, desk, &desk.look).len()).unwrap_or(u16::MAX);
+        let body = match self.body(desk) {
+            Body::List(list) => list.height(columns).saturating_add(text),
+            Body::Text(_) => text.max(1),
+        };
+        body.saturating_add(CHROME_ROWS).min(rows)
+    }
 
     /// Draws it. Returns where the caret is, if it takes text.
     fn view(
@@ -107,7 +183,23 @@ trait Layer {
         buffer: &mut Buffer,
         desk: &Desk,
         look: &Look,
-    ) -> Option<Position>;
+    ) -> Option<Position> {
+        let inner = self.chrome(desk).draw(area, buffer, look);
+        let rows = self.rows(area.width, desk, look);
+        match self.body(desk) {
+            Body::List(list) => {
+                let height = list.height(area.width).min(inner.height);
+                let caret = list.view(Rect { height, ..inner }, buffer, look);
+                let below = Rect { y: inner.y + height, height: inner.height - height, ..inner };
+                draw_rows(&rows, indented(below), buffer);
+                caret
+            }
+            Body::Text(scroll) => {
+                scroll.draw(&rows, indented(inner), buffer, look);
+                None
+            }
+        }
+    }
 }
 
 macro_rules! popups {

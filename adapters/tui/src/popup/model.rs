@@ -1,39 +1,22 @@
 //! The model and its effort.
 
 use codex_proto::{Op, op::Configure};
-use ratatui::{
-    buffer::Buffer,
-    layout::{Position, Rect},
-};
 
-use super::{
-    Bound, Handled, Layer,
-    chrome::{CHROME_ROWS, Chrome},
-    list::{Entry, List, Listed},
-};
+use super::{Body, Bound, Chrome, Handled, Layer, List, list::Entry};
 use crate::{
     desk::Desk,
-    key::Key,
     msg::{ScreenEffect, SettingValue},
     setup::ModelChoice,
     text::clean_line,
-    theme::Look,
 };
 
 /// The picker of models.
 #[derive(Clone, Debug)]
 pub struct ModelPicker {
-    state: State,
-}
-
-#[derive(Clone, Debug)]
-enum State {
-    Models(List),
-    /// The efforts of the model at this place.
-    Efforts {
-        model: usize,
-        list: List,
-    },
+    /// The models, or the efforts of one.
+    list: List,
+    /// The place of the model whose efforts are shown.
+    model: Option<usize>,
 }
 
 impl ModelPicker {
@@ -43,8 +26,7 @@ impl ModelPicker {
             desk.note("no models are known; name one: /model SLUG [EFFORT]");
             return;
         }
-        let picker = Self { state: State::Models(models(desk)) };
-        desk.open(picker.into());
+        desk.open(Self { list: models(desk), model: None }.into());
     }
 }
 
@@ -121,67 +103,41 @@ fn efforts(desk: &Desk, model: &ModelChoice) -> List {
 }
 
 impl Layer for ModelPicker {
-    fn on_key(&mut self, key: Key, desk: &mut Desk) -> Handled {
-        match &mut self.state {
-            State::Models(list) => match list.on_key(&key, desk) {
-                Listed::Cancelled => Handled::Close,
-                Listed::Chosen(index) => {
-                    let Some(model) = desk.setup.models.get(index).cloned() else {
-                        return Handled::Close;
-                    };
-                    if model.efforts.is_empty() {
-                        set(desk, &model.slug, None);
-                        return Handled::Close;
-                    }
-                    self.state = State::Efforts { model: index, list: efforts(desk, &model) };
-                    Handled::Consumed
-                }
-                _ => Handled::Consumed,
-            },
-            State::Efforts { model, list } => match list.on_key(&key, desk) {
-                Listed::Cancelled => {
-                    let mut list = models(desk);
-                    list.choose(*model);
-                    self.state = State::Models(list);
-                    Handled::Consumed
-                }
-                Listed::Chosen(_) => {
-                    let name = list.chosen_name().map(str::to_owned);
-                    if let Some(model) = desk.setup.models.get(*model).cloned() {
-                        set(desk, &model.slug, name.as_deref());
-                    }
-                    Handled::Close
-                }
-                _ => Handled::Consumed,
-            },
-        }
-    }
-
-    fn height(&mut self, columns: u16, rows: u16, _desk: &Desk) -> u16 {
-        let (State::Models(list) | State::Efforts { list, .. }) = &self.state;
-        list.height(columns).saturating_add(CHROME_ROWS).min(rows)
-    }
-
-    fn view(
-        &mut self,
-        area: Rect,
-        buffer: &mut Buffer,
-        desk: &Desk,
-        look: &Look,
-    ) -> Option<Position> {
-        let accept = desk.bindings.label(Bound::Accept);
-        let cancel = desk.bindings.label(Bound::Cancel);
-        let (chrome, list) = match &mut self.state {
-            State::Models(list) => {
-                (Chrome::new("Model").key(accept, "choose").key(cancel, "leave it"), list)
-            }
-            State::Efforts { model, list } => {
-                let slug = desk.setup.models.get(*model).map_or("", |model| &model.slug);
-                let title = format!("Effort of {}", clean_line(slug));
-                (Chrome::new(title).key(accept, "choose").key(cancel, "back"), list)
-            }
+    fn chrome(&self, desk: &Desk) -> Chrome {
+        let model = self.model.and_then(|model| desk.setup.models.get(model));
+        let (title, leave) = match model {
+            Some(model) => (format!("Effort of {}", clean_line(&model.slug)), "back"),
+            None => ("Model".into(), "leave it"),
         };
-        let inner = chrome.draw(area, buffer, look);
-        list.view("", inner, buffer, look)
+        Chrome::new(title).on(desk, Bound::Accept, "choose").on(desk, Bound::Cancel, leave)
+    }
+
+    fn body(&mut self, _desk: &Desk) -> Body<'_> {
+        Body::List(&mut self.list)
+    }
+
+    fn on_chosen(&mut self, index: usize, desk: &mut Desk) -> Handled {
+        let models = &desk.setup.models;
+        let Some(model) = models.get(self.model.unwrap_or(index)).cloned() else {
+            return Handled::Close;
+        };
+        if self.model.is_some() {
+            let effort = self.list.chosen_name().map(str::to_owned);
+            set(desk, &model.slug, effort.as_deref());
+            return Handled::Close;
+        }
+        if model.efforts.is_empty() {
+            set(desk, &model.slug, None);
+            return Handled::Close;
+        }
+        *self = Self { list: efforts(desk, &model), model: Some(index) };
+        Handled::Consumed
+    }
+
+    fn on_left(&mut self, desk: &mut Desk) -> Handled {
+        let Some(model) = self.model.take() else { return Handled::Close };
+        self.list = models(desk);
+        self.list.choose(model);
+        Handled::Consumed
     }
 }

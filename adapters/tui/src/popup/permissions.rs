@@ -1,24 +1,18 @@
 //! When to ask, and what commands may touch: presets of approval policy and sandbox.
 
+use std::sync::Arc;
+
 use codex_proto::{
     Op,
     op::Configure,
     policy::{ApprovalPolicy, SandboxMode, SandboxPolicy},
 };
-use ratatui::{
-    buffer::Buffer,
-    layout::{Position, Rect},
-};
 
-use super::{
-    Bound, Handled, Layer,
-    chrome::{CHROME_ROWS, Chrome},
-    list::{Entry, List, Listed},
-};
+use super::{Body, Bound, Chrome, Handled, Layer, List, Scroll, chrome::text_columns, list::Entry};
 use crate::{
     desk::Desk,
     key::{Key, KeyCode, KeyKind},
-    text::{Break, Line, draw, wrap},
+    text::{Break, Line, wrap},
     theme::{Look, Role},
 };
 
@@ -140,7 +134,7 @@ pub struct PermissionsPicker {
 #[derive(Clone, Debug)]
 enum State {
     /// Full access is asked for once more.
-    Confirming,
+    Confirming(Scroll),
     Presets(List),
 }
 
@@ -153,7 +147,7 @@ impl PermissionsPicker {
 
     /// Opens it where full access is asked for once more.
     pub(crate) fn confirm(desk: &mut Desk) {
-        desk.open(Self { state: State::Confirming }.into());
+        desk.open(Self { state: State::Confirming(Scroll::default()) }.into());
     }
 }
 
@@ -177,92 +171,59 @@ const WARNING: &str = "Commands would run without any sandbox and nothing would 
                        delete or send away whatever you can. Take it only in a machine or container \
                        that may be lost.";
 
-fn warning(columns: u16, look: &Look) -> Vec<Line> {
-    wrap(
-        &Line::styled(WARNING, look.style(Role::Warn)),
-        columns.saturating_sub(4).max(1),
-        Break::Words,
-    )
-}
-
 impl Layer for PermissionsPicker {
-    fn on_key(&mut self, key: Key, desk: &mut Desk) -> Handled {
+    fn chrome(&self, desk: &Desk) -> Chrome {
+        if let State::Confirming(_) = self.state {
+            return Chrome::new("Full access?").key("y", "yes").key("any other key", "no");
+        }
+        let config = desk.session.config.as_ref().filter(|_| current(desk).is_none());
+        let side = config.map_or_else(String::new, |config| {
+            format!("now: {}, {}", config.approval.as_str(), config.sandbox.mode.as_str())
+        });
+        Chrome::new("Permissions").side(side).on(desk, Bound::Accept, "choose").on(
+            desk,
+            Bound::Cancel,
+            "leave it",
+        )
+    }
+
+    fn body(&mut self, _desk: &Desk) -> Body<'_> {
         match &mut self.state {
-            State::Presets(list) => match list.on_key(&key, desk) {
-                Listed::Cancelled => Handled::Close,
-                Listed::Chosen(index) => {
-                    let preset = &PRESETS[index.min(PRESETS.len() - 1)];
-                    if needs_confirmation(preset) && current(desk) != Some(preset.name) {
-                        self.state = State::Confirming;
-                        return Handled::Consumed;
-                    }
-                    set(desk, preset);
-                    Handled::Close
-                }
-                _ => Handled::Consumed,
-            },
-            State::Confirming => {
-                if key.code == KeyCode::Char('y') && key.modifiers.is_empty() {
-                    if key.kind == KeyKind::Repeat {
-                        return Handled::Consumed;
-                    }
-                    set(desk, &PRESETS[PRESETS.len() - 1]);
-                    return Handled::Close;
-                }
-                self.state = State::Presets(presets(desk));
-                Handled::Consumed
-            }
+            State::Confirming(scroll) => Body::Text(scroll),
+            State::Presets(list) => Body::List(list),
         }
     }
 
-    fn on_wheel(&mut self, turn: Key, desk: &mut Desk) {
-        if let State::Presets(_) = self.state {
-            self.on_key(turn, desk);
+    fn rows(&mut self, columns: u16, _desk: &Desk, look: &Look) -> Arc<[Line]> {
+        match self.state {
+            State::Confirming(_) => {
+                let warning = Line::styled(WARNING, look.style(Role::Warn));
+                wrap(&warning, text_columns(columns), Break::Words).into()
+            }
+            State::Presets(_) => Arc::default(),
         }
     }
 
-    fn height(&mut self, columns: u16, rows: u16, desk: &Desk) -> u16 {
-        let body = match &self.state {
-            State::Presets(list) => list.height(columns),
-            State::Confirming => {
-                u16::try_from(warning(columns, &desk.look).len()).unwrap_or(u16::MAX)
+    fn on_own_key(&mut self, key: &Key, desk: &mut Desk) -> Option<Handled> {
+        let State::Confirming(_) = self.state else { return None };
+        if key.code == KeyCode::Char('y') && key.modifiers.is_empty() {
+            if key.kind == KeyKind::Repeat {
+                return Some(Handled::Consumed);
             }
-        };
-        body.saturating_add(CHROME_ROWS).min(rows)
+            set(desk, &PRESETS[PRESETS.len() - 1]);
+            return Some(Handled::Close);
+        }
+        self.state = State::Presets(presets(desk));
+        Some(Handled::Consumed)
     }
 
-    fn view(
-        &mut self,
-        area: Rect,
-        buffer: &mut Buffer,
-        desk: &Desk,
-        look: &Look,
-    ) -> Option<Position> {
-        match &mut self.state {
-            State::Presets(list) => {
-                let mut chrome = Chrome::new("Permissions");
-                if current(desk).is_none()
-                    && let Some(config) = &desk.session.config
-                {
-                    let (approval, mode) = (config.approval.as_str(), config.sandbox.mode.as_str());
-                    chrome = chrome.side(format!("now: {approval}, {mode}"));
-                }
-                let inner = chrome
-                    .key(desk.bindings.label(Bound::Accept), "choose")
-                    .key(desk.bindings.label(Bound::Cancel), "leave it")
-                    .draw(area, buffer, look);
-                list.view("", inner, buffer, look)
-            }
-            State::Confirming => {
-                let chrome = Chrome::new("Full access?").key("y", "yes").key("any other key", "no");
-                let inner = chrome.draw(area, buffer, look);
-                let rows = warning(area.width, look);
-                for (y, row) in (inner.y..inner.bottom()).zip(&rows) {
-                    let at = Rect { x: inner.x + 2.min(inner.width), y, height: 1, ..inner };
-                    draw(row, at.intersection(inner), buffer);
-                }
-                None
-            }
+    fn on_chosen(&mut self, index: usize, desk: &mut Desk) -> Handled {
+        let preset = &PRESETS[index.min(PRESETS.len() - 1)];
+        if needs_confirmation(preset) && current(desk) != Some(preset.name) {
+            self.state = State::Confirming(Scroll::default());
+            return Handled::Consumed;
         }
+        set(desk, preset);
+        Handled::Close
     }
 }

@@ -2,22 +2,9 @@
 //! anew. Files stay as they are.
 
 use codex_proto::Op;
-use ratatui::{
-    buffer::Buffer,
-    layout::{Position, Rect},
-};
 
-use super::{
-    Bound, Handled, Layer,
-    chrome::{CHROME_ROWS, Chrome},
-    list::{Entry, List, Listed},
-};
-use crate::{
-    desk::Desk,
-    key::{Key, Paste},
-    text::clean_line,
-    theme::Look,
-};
+use super::{Body, Bound, Chrome, Handled, Layer, List, list::Entry};
+use crate::{desk::Desk, text::clean_line};
 
 /// The list of prompts, the last one first.
 #[derive(Clone, Debug)]
@@ -56,43 +43,25 @@ impl Rewind {
 }
 
 impl Layer for Rewind {
-    fn on_key(&mut self, key: Key, desk: &mut Desk) -> Handled {
-        match self.list.on_key(&key, desk) {
-            Listed::Cancelled => Handled::Close,
-            Listed::Chosen(index) => {
-                let rollout = desk.session.ready.as_ref().and_then(|ready| ready.rollout.clone());
-                if let (Some(path), Some((before, text))) = (rollout, self.prompts.get(index)) {
-                    desk.begin(Op::ForkThread { path, prompts_kept: Some(*before) });
-                    if desk.input.is_empty() {
-                        desk.input.set_text(text);
-                    }
-                    desk.note("back before that prompt; files stay as they are");
-                }
-                Handled::Close
+    fn chrome(&self, desk: &Desk) -> Chrome {
+        Chrome::new("Back to an earlier prompt")
+            .on(desk, Bound::Accept, "go on from before it, in a fork")
+            .on(desk, Bound::Cancel, "stay")
+    }
+
+    fn body(&mut self, _desk: &Desk) -> Body<'_> {
+        Body::List(&mut self.list)
+    }
+
+    fn on_chosen(&mut self, index: usize, desk: &mut Desk) -> Handled {
+        let rollout = desk.session.ready.as_ref().and_then(|ready| ready.rollout.clone());
+        if let (Some(path), Some((before, text))) = (rollout, self.prompts.get(index)) {
+            desk.begin(Op::ForkThread { path, prompts_kept: Some(*before) });
+            if desk.input.is_empty() {
+                desk.input.set_text(text);
             }
-            _ => Handled::Consumed,
+            desk.note("back before that prompt; files stay as they are");
         }
-    }
-
-    fn on_paste(&mut self, paste: &Paste, _desk: &mut Desk) {
-        self.list.on_paste(paste);
-    }
-
-    fn height(&mut self, columns: u16, rows: u16, _desk: &Desk) -> u16 {
-        self.list.height(columns).saturating_add(CHROME_ROWS).min(rows)
-    }
-
-    fn view(
-        &mut self,
-        area: Rect,
-        buffer: &mut Buffer,
-        desk: &Desk,
-        look: &Look,
-    ) -> Option<Position> {
-        let inner = Chrome::new("Back to an earlier prompt")
-            .key(desk.bindings.label(Bound::Accept), "go on from before it, in a fork")
-            .key(desk.bindings.label(Bound::Cancel), "stay")
-            .draw(area, buffer, look);
-        self.list.view("", inner, buffer, look)
+        Handled::Close
     }
 }

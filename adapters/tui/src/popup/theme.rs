@@ -1,20 +1,12 @@
 //! Themes, shown live on everything while one moves through them.
 
-use ratatui::{
-    buffer::Buffer,
-    layout::{Position, Rect},
-};
+use std::sync::Arc;
 
-use super::{
-    Bound, Handled, Layer,
-    chrome::{CHROME_ROWS, Chrome},
-    list::{Entry, List, Listed},
-};
+use super::{Body, Bound, Chrome, Handled, Layer, List, list::Entry};
 use crate::{
     desk::Desk,
-    key::Key,
     msg::{ScreenEffect, SettingValue},
-    text::{Line, draw},
+    text::Line,
     theme::{Look, Role, THEMES, Theme},
 };
 
@@ -53,14 +45,14 @@ fn sample(look: &Look) -> Vec<Line> {
     let style = |role| look.style(role);
     vec![
         Line::new(),
-        Line::styled("  › ", style(Role::Accent))
+        Line::styled("› ", style(Role::Accent))
             .with("a prompt", style(Role::Accent))
             .with("  words, ", style(Role::Plain))
             .with("code", style(Role::Code))
             .with(", ", style(Role::Plain))
             .with("a link", style(Role::Link))
             .with(", less", style(Role::Dim)),
-        Line::styled("  fn ", style(Role::Keyword))
+        Line::styled("fn ", style(Role::Keyword))
             .with("main", style(Role::Function))
             .with("() -> ", style(Role::Plain))
             .with("u8", style(Role::Type))
@@ -70,63 +62,47 @@ fn sample(look: &Look) -> Vec<Line> {
             .with("1", style(Role::Number))
             .with(" } ", style(Role::Plain))
             .with("// why", style(Role::Comment)),
-        Line::styled("  -let a = ", style(Role::Removed)).with("1", style(Role::RemovedWord)),
-        Line::styled("  +let a = ", style(Role::Added)).with("2", style(Role::AddedWord)),
-        Line::styled("  well", style(Role::Good))
+        Line::styled("-let a = ", style(Role::Removed)).with("1", style(Role::RemovedWord)),
+        Line::styled("+let a = ", style(Role::Added)).with("2", style(Role::AddedWord)),
+        Line::styled("well", style(Role::Good))
             .with("  look here", style(Role::Warn))
             .with("  failed", style(Role::Bad)),
     ]
 }
 
-const SAMPLE_ROWS: u16 = 6;
-
 impl Layer for ThemePicker {
-    fn on_key(&mut self, key: Key, desk: &mut Desk) -> Handled {
-        let chosen = |index: usize| THEMES.get(index);
-        match self.list.on_key(&key, desk) {
-            Listed::Cancelled => {
-                desk.set_theme(self.before);
-                return Handled::Close;
-            }
-            Listed::Chosen(index) => {
-                if let Some(theme) = chosen(index) {
-                    set(desk, theme);
-                }
-                return Handled::Close;
-            }
-            Listed::Moved => {
-                if let Some(theme) = self.list.chosen().and_then(chosen) {
-                    desk.set_theme(theme);
-                }
-            }
-            Listed::Consumed | Listed::Ignored => {}
-        }
-        Handled::Consumed
+    fn chrome(&self, desk: &Desk) -> Chrome {
+        let look = &desk.look;
+        let is_blind = !look.has_colors() && look.theme().name != "mono";
+        Chrome::new("Theme")
+            .side(if is_blind { "this terminal shows no colours" } else { "" })
+            .on(desk, Bound::Accept, "take it")
+            .on(desk, Bound::Cancel, "as before")
     }
 
-    fn height(&mut self, columns: u16, rows: u16, _desk: &Desk) -> u16 {
-        (self.list.height(columns) + SAMPLE_ROWS + CHROME_ROWS).min(rows)
+    fn body(&mut self, _desk: &Desk) -> Body<'_> {
+        Body::List(&mut self.list)
     }
 
-    fn view(
-        &mut self,
-        area: Rect,
-        buffer: &mut Buffer,
-        desk: &Desk,
-        look: &Look,
-    ) -> Option<Position> {
-        let mut chrome = Chrome::new("Theme")
-            .key(desk.bindings.label(Bound::Accept), "take it")
-            .key(desk.bindings.label(Bound::Cancel), "as before");
-        if !look.has_colors() && look.theme().name != "mono" {
-            chrome = chrome.side("this terminal shows no colours");
+    fn rows(&mut self, _columns: u16, _desk: &Desk, look: &Look) -> Arc<[Line]> {
+        sample(look).into()
+    }
+
+    fn on_chosen(&mut self, index: usize, desk: &mut Desk) -> Handled {
+        if let Some(theme) = THEMES.get(index) {
+            set(desk, theme);
         }
-        let inner = chrome.draw(area, buffer, look);
-        let list = self.list.height(area.width).min(inner.height);
-        let caret = self.list.view("", Rect { height: list, ..inner }, buffer, look);
-        for (y, line) in (inner.y + list..inner.bottom()).zip(&sample(look)) {
-            draw(line, Rect { y, height: 1, ..inner }, buffer);
+        Handled::Close
+    }
+
+    fn on_moved(&mut self, desk: &mut Desk) {
+        if let Some(theme) = self.list.chosen().and_then(|index| THEMES.get(index)) {
+            desk.set_theme(theme);
         }
-        caret
+    }
+
+    fn on_left(&mut self, desk: &mut Desk) -> Handled {
+        desk.set_theme(self.before);
+        Handled::Close
     }
 }

@@ -7,5 +7,5 @@ mod wrap;
 
 pub use clean::{clean, clean_line, last_overprint};
 pub use line::{Line, Span, draw, width};
-pub use number::{age, bytes, duration, elapsed, grouped};
+pub use number::{bytes, duration, elapsed, grouped};
 pub use wrap::{Break, fit, fit_end, wrap};

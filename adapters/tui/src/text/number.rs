@@ -32,20 +32,6 @@ pub fn elapsed(ms: u64) -> String {
     if ms < 60_000 { format!("{} s", ms / 1_000) } else { duration(ms) }
 }
 
-/// How long ago something was: `now`, `5 min ago`, `3 h ago`, `2 days ago`.
-#[must_use]
-pub fn age(ms: i64) -> String {
-    let count = |count: i64, one: &str, many: &str| {
-        format!("{count} {} ago", if count == 1 { one } else { many })
-    };
-    match ms / 1_000 {
-        ..60 => "now".into(),
-        seconds @ 60..3_600 => count(seconds / 60, "min", "min"),
-        seconds @ 3_600..86_400 => count(seconds / 3_600, "h", "h"),
-        seconds => count(seconds / 86_400, "day", "days"),
-    }
-}
-
 /// A size: `812 B`, `1.2 kB`, `34 MB`.
 #[must_use]
 pub fn bytes(count: u64) -> String {
@@ -74,8 +60,6 @@ mod tests {
         let durations = [450, 12_340, 185_000, 3_720_000].map(duration);
         assert_eq!(durations, ["0.4 s", "12.3 s", "3 min 05 s", "1 h 02 min"]);
         assert_eq!([900, 12_340, 185_000].map(elapsed), ["0 s", "12 s", "3 min 05 s"]);
-        let ages = [-5, 59_000, 300_000, 7_200_000, 86_400_000, 200_000_000].map(age);
-        assert_eq!(ages, ["now", "now", "5 min ago", "2 h ago", "1 day ago", "2 days ago"]);
         let sizes = [812, 1_200, 34_000, 1_250_000, 34_000_000_000].map(bytes);
         assert_eq!(sizes, ["812 B", "1.2 kB", "34 kB", "1.2 MB", "34 GB"]);
     }
