@@ -502,8 +502,8 @@ pub const ALL: &[Mutation] = &[
     Mutation {
         name: "a refused join is tried again",
         file: SIDEBAND,
-        old: "        let wait = match retry {\n            Retry::No => None,",
-        new: "        let wait = match retry {\n            Retry::No => Some(1_000),",
+        old: "        match retry.at(self.until, ours, cx) {",
+        new: "        let retry = if retry == Retry::No { Retry::Request(None) } else { retry };\n        match retry.at(self.until, ours, cx) {",
         killed_by: "a_join_that_fails_ends_a_conversation_with_one_error",
     },
     Mutation {

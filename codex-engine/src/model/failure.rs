@@ -5,10 +5,12 @@
 //! and 5xx, with `Retry-After` honoured.
 
 use codex_proto::{
-    HostError, HostErrorKind, TurnError, TurnErrorCode, Wall, effect::HttpHead,
+    HostError, HostErrorKind, Mono, TurnError, TurnErrorCode, Wall, effect::HttpHead,
     wire::responses::event::Failure,
 };
 use serde_json::Value;
+
+use crate::{limits::ERROR_BODY_BYTES_MAX, machine::Cx};
 
 /// A failed attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +29,28 @@ pub(crate) enum Retry {
     Request(Option<u64>),
     /// The connection or the server broke; counts against the larger of both limits.
     Stream(Option<u64>),
+}
+
+impl Retry {
+    /// When to try again: after the wait that is demanded, or ours when that is longer. Not at all
+    /// when that is not before `until`.
+    pub(crate) fn at(
+        self,
+        until: Mono,
+        ours_ms: impl FnOnce(&mut Cx<'_>) -> u64,
+        cx: &mut Cx<'_>,
+    ) -> Option<Mono> {
+        let (Self::Request(demanded) | Self::Stream(demanded)) = self else { return None };
+        let at = cx.now.mono.after_ms(demanded.unwrap_or(0).max(ours_ms(cx)));
+        (at < until).then_some(at)
+    }
+}
+
+/// Takes more of the body of a refusal. Whether there is enough of it.
+pub(crate) fn collect(body: &mut Vec<u8>, bytes: &[u8]) -> bool {
+    let room = ERROR_BODY_BYTES_MAX.saturating_sub(body.len());
+    body.extend_from_slice(&bytes[..room.min(bytes.len())]);
+    room <= bytes.len()
 }
 
 impl Failed {

@@ -28,7 +28,7 @@ use super::{
     failure::{self, Failed, Retry},
 };
 use crate::{
-    limits::{CONNECT_MS, ERROR_BODY_BYTES_MAX, RESPONSE_END_MS},
+    limits::{CONNECT_MS, RESPONSE_END_MS},
     machine::{Cx, NEW, Part},
 };
 
@@ -166,9 +166,7 @@ impl ModelStream {
                 Retry::Stream(None),
             )),
             (State::Refused { body, .. }, Reply::Bytes(bytes)) => {
-                let room = ERROR_BODY_BYTES_MAX.saturating_sub(body.len());
-                body.extend_from_slice(&bytes[..room.min(bytes.len())]);
-                if room <= bytes.len() {
+                if failure::collect(body, &bytes) {
                     cx.cancel(self.effect);
                     return self.refused(cx);
                 }

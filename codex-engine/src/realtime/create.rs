@@ -22,9 +22,9 @@ use codex_proto::{
 
 use super::fault::{self, Fault};
 use crate::{
-    limits::{CALL_MS, CALL_WAIT_MS_MAX, ERROR_BODY_BYTES_MAX},
+    limits::{CALL_MS, CALL_WAIT_MS_MAX},
     machine::{Cx, Leg, NEW},
-    model::failure::Retry,
+    model::failure::{self, Retry},
     turn::backoff_ms,
 };
 
@@ -178,9 +178,7 @@ impl Create {
                 }
             }
             (State::Refused { body, .. }, Reply::Bytes(bytes)) => {
-                let room = ERROR_BODY_BYTES_MAX.saturating_sub(body.len());
-                body.extend_from_slice(&bytes[..room.min(bytes.len())]);
-                if room <= bytes.len() { self.refused(cx) } else { Flow::More }
+                if failure::collect(body, &bytes) { self.refused(cx) } else { Flow::More }
             }
             (State::Refused { .. }, Reply::Closed | Reply::Failed(_)) => self.refused(cx),
             (State::Posting { .. } | State::Reading { .. }, Reply::Failed(error)) => {
@@ -211,14 +209,7 @@ impl Create {
             cx.cancel(effect);
         }
         self.failed += 1;
-        let wait = match retry {
-            Retry::No => None,
-            Retry::Request(wait) | Retry::Stream(wait) => {
-                Some(wait.unwrap_or(0).max(backoff_ms(self.failed - 1, cx)))
-            }
-        };
-        let at = wait.map(|ms| cx.now.mono.after_ms(ms)).filter(|at| *at < self.until);
-        match at {
+        match retry.at(self.until, |cx| backoff_ms(self.failed - 1, cx), cx) {
             Some(at) if self.failed <= cx.settings.provider.request_retries_max => {
                 self.go("failure to repeat", State::Backoff { at }, cx);
                 Flow::More

@@ -23,9 +23,9 @@ use codex_proto::{
 
 use super::fault::{self, Fault};
 use crate::{
-    limits::{CALL_UNKNOWN_MS, ERROR_BODY_BYTES_MAX, JOIN_ATTEMPT_MS, JOIN_DELAY_MS_MAX, JOIN_MS},
+    limits::{CALL_UNKNOWN_MS, JOIN_ATTEMPT_MS, JOIN_DELAY_MS_MAX, JOIN_MS},
     machine::{Cx, Leg, NEW},
-    model::failure::Retry,
+    model::failure::{self, Retry},
     turn::backoff_ms,
 };
 
@@ -127,9 +127,7 @@ impl Sideband {
                 self.failed(fault::of_host(DOING, &error), cx)
             }
             (State::Declined { body, .. }, Reply::Bytes(bytes)) => {
-                let room = ERROR_BODY_BYTES_MAX.saturating_sub(body.len());
-                body.extend_from_slice(&bytes[..room.min(bytes.len())]);
-                if room <= bytes.len() { self.declined(cx) } else { Flow::More }
+                if failure::collect(body, &bytes) { self.declined(cx) } else { Flow::More }
             }
             (State::Declined { .. }, Reply::Closed | Reply::Failed(_)) => self.declined(cx),
             (State::Joined { .. }, Reply::Bytes(bytes)) => Flow::Message(bytes),
@@ -163,18 +161,12 @@ impl Sideband {
             cx.cancel(effect);
         }
         self.failed += 1;
-        let wait = match retry {
-            Retry::No => None,
-            Retry::Request(wait) | Retry::Stream(wait) => {
-                // 200, 400, 800, 1600, 3200, 3200 … ms: never shorter than the one before.
-                let ours = match self.failed {
-                    1..=4 => backoff_ms(self.failed - 1, cx),
-                    _ => JOIN_DELAY_MS_MAX,
-                };
-                Some(wait.unwrap_or(0).max(ours))
-            }
+        // 200, 400, 800, 1600, 3200, 3200 … ms: never shorter than the one before.
+        let ours = |cx: &mut Cx<'_>| match self.failed {
+            1..=4 => backoff_ms(self.failed - 1, cx),
+            _ => JOIN_DELAY_MS_MAX,
         };
-        match wait.map(|ms| cx.now.mono.after_ms(ms)).filter(|at| *at < self.until) {
+        match retry.at(self.until, ours, cx) {
             Some(at) => {
                 self.go("failure to repeat", State::Backoff { at }, cx);
                 Flow::More

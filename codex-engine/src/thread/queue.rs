@@ -105,17 +105,8 @@ impl PromptQueue {
                 *image = Image::Loaded(String::from_utf8_lossy(bytes).into_owned());
             }
             Reply::Failed(error) => *image = Image::Failed(error.to_string()),
-            Reply::Audio(_)
-            | Reply::Channel(_)
-            | Reply::Exited(_)
-            | Reply::Head(_)
-            | Reply::Link(_)
-            | Reply::Offer(_)
-            | Reply::Opened
-            | Reply::Project(_)
-            | Reply::Sent { .. }
-            | Reply::Survey(_)
-            | Reply::Tail { .. } => return,
+            // The grammar of a read has nothing else.
+            _ => return,
         }
         if entry.is_ready() {
             cx.moved(MACHINE, "Loading", "all read", entry.state());

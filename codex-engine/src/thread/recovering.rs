@@ -89,17 +89,8 @@ impl Recovering {
                 *found = Found::Known(None);
             }
             Reply::Failed(_) => *found = Found::Unknown,
-            Reply::Audio(_)
-            | Reply::Channel(_)
-            | Reply::Exited(_)
-            | Reply::Head(_)
-            | Reply::Link(_)
-            | Reply::Offer(_)
-            | Reply::Opened
-            | Reply::Project(_)
-            | Reply::Sent { .. }
-            | Reply::Survey(_)
-            | Reply::Tail { .. } => {}
+            // The grammar of a read has nothing else.
+            _ => {}
         }
     }
 

@@ -441,17 +441,8 @@ impl Reading {
                 self.files.insert(path.clone(), None);
             }
             Reply::Failed(error) => return Err(error.to_string()),
-            Reply::Audio(_)
-            | Reply::Channel(_)
-            | Reply::Exited(_)
-            | Reply::Head(_)
-            | Reply::Link(_)
-            | Reply::Offer(_)
-            | Reply::Opened
-            | Reply::Project(_)
-            | Reply::Sent { .. }
-            | Reply::Survey(_)
-            | Reply::Tail { .. } => {}
+            // The grammar of a read has nothing else.
+            _ => {}
         }
         Ok(())
     }

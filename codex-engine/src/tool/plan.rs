@@ -189,20 +189,10 @@ fn exec_command(args: ExecCommandArgs, settings: &Settings) -> Result<Plan, Stri
 }
 
 fn shell_command(args: ShellCommandArgs, settings: &Settings) -> Result<Plan, String> {
-    let (argv, own_shell) = script(args.command, None, args.login, settings)?;
-    Ok(command(
-        CommandPlan {
-            argv,
-            cwd: workdir(args.workdir.as_deref(), settings),
-            wait: Wait::Timeout(millis(args.timeout_ms, SHELL_TIMEOUT_MS)),
-            output_tokens_max: None,
-            escalated: escalated(args.sandbox_permissions.as_deref())?,
-            justification: args.justification,
-            own_shell,
-            tty: false,
-        },
-        settings,
-    ))
+    let (command, own_shell) = script(args.command, None, args.login, settings)?;
+    let ShellCommandArgs { workdir, timeout_ms, sandbox_permissions, justification, .. } = args;
+    let args = ShellArgs { command, workdir, timeout_ms, sandbox_permissions, justification };
+    to_its_end(args, own_shell, settings)
 }
 
 fn shell(args: ShellArgs, settings: &Settings) -> Result<Plan, String> {
@@ -212,6 +202,11 @@ fn shell(args: ShellArgs, settings: &Settings) -> Result<Plan, String> {
     let own_shell = Path::new(&args.command[0]) == settings.host.shell.path
         && args.command.len() == 3
         && matches!(args.command[1].as_str(), "-c" | "-lc");
+    to_its_end(args, own_shell, settings)
+}
+
+/// A command that the model waits for.
+fn to_its_end(args: ShellArgs, own_shell: bool, settings: &Settings) -> Result<Plan, String> {
     Ok(command(
         CommandPlan {
             argv: args.command,
