@@ -4,7 +4,10 @@ use codex_proto::{
     Settings, ThreadId, TurnId, Wall,
     effect::{HttpRequest, Method},
     settings::HeaderValue,
-    wire::responses::request::{Frame, FrameSpec},
+    wire::{
+        query,
+        responses::request::{Frame, FrameSpec},
+    },
 };
 use serde_json::{Value, json};
 
@@ -108,34 +111,11 @@ pub(crate) fn request(body: Vec<u8>, asker: &Asker<'_>, settings: &Settings) -> 
     headers.extend(settings.provider.headers.iter().cloned());
     HttpRequest {
         method: Method::Post,
-        url: url(settings),
+        url: query::below(&settings.provider.base_url, "/responses", "", &settings.provider.query),
         headers,
         auth: settings.provider.auth.clone(),
         body,
         connect_ms: CONNECT_MS,
-    }
-}
-
-fn url(settings: &Settings) -> String {
-    let base = settings.provider.base_url.trim_end_matches('/');
-    let mut url = format!("{base}/responses");
-    for (index, (name, value)) in settings.provider.query.iter().enumerate() {
-        url.push(if index == 0 { '?' } else { '&' });
-        push_encoded(&mut url, name);
-        url.push('=');
-        push_encoded(&mut url, value);
-    }
-    url
-}
-
-/// Percent-encoding of RFC 3986: everything but unreserved characters.
-fn push_encoded(into: &mut String, text: &str) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            into.push(char::from(byte));
-        } else {
-            into.push_str(&format!("%{byte:02X}"));
-        }
     }
 }
 
@@ -184,10 +164,14 @@ mod tests {
     }
 
     #[test]
-    fn queries_are_encoded() {
+    fn the_query_of_the_provider_is_sent() {
         let mut settings = Settings::sample("/w".into());
         settings.provider.base_url = "http://h/v1/".into();
-        settings.provider.query = vec![("api-version".into(), "a b&c".into())];
-        assert_eq!(url(&settings), "http://h/v1/responses?api-version=a%20b%26c");
+        settings.provider.query = vec![("api-version".into(), "a b".into())];
+        let id = "01a201e6-d732-7201-96ed-0da22c2c800b";
+        let (thread, turn) = (id.parse().unwrap(), id.parse().unwrap());
+        let asker = Asker { thread, turn, turn_started: Wall(0), turn_state: None };
+        let request = request(Vec::new(), &asker, &settings);
+        assert_eq!(request.url, "http://h/v1/responses?api-version=a%20b");
     }
 }

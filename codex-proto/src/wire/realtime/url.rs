@@ -1,6 +1,9 @@
 //! Addresses: where calls are created and where sockets go.
 
-use crate::realtime::RealtimeVersion;
+use crate::{
+    realtime::RealtimeVersion,
+    wire::query::{self, Pairs, push_encoded},
+};
 
 /// Where sockets go when calls are created by a service that has none.
 const PUBLIC_BASE: &str = "https://api.openai.com/v1";
@@ -25,8 +28,7 @@ pub fn is_backend(base: &str) -> bool {
 
 /// Where a call is created.
 #[must_use]
-pub fn call(base: &str, version: RealtimeVersion, query: &[(String, String)]) -> String {
-    let base = base.trim_end_matches('/');
+pub fn call(base: &str, version: RealtimeVersion, pairs: &[(String, String)]) -> String {
     let (path, own) = match version {
         RealtimeVersion::V2 => ("/realtime/calls", ""),
         RealtimeVersion::V3 if !is_backend(base) => ("/live", ""),
@@ -34,13 +36,7 @@ pub fn call(base: &str, version: RealtimeVersion, query: &[(String, String)]) ->
             ("/realtime/calls", "intent=quicksilver&architecture=avas")
         }
     };
-    let (base, of_base) = base.split_once('?').unwrap_or((base, ""));
-    let mut url = format!("{}{path}", base.trim_end_matches('/'));
-    let mut pairs = Pairs(&mut url, '?');
-    pairs.raw(of_base);
-    pairs.raw(own);
-    query.iter().for_each(|(name, value)| pairs.add(name, value));
-    url
+    query::below(base, path, own, pairs)
 }
 
 /// The base URL of sockets: the configured one, else that of calls where it has sockets.
@@ -68,7 +64,7 @@ pub fn sideband(
         url.push('/');
         push_encoded(&mut url, call_id);
     }
-    let mut pairs = Pairs(&mut url, '?');
+    let mut pairs = Pairs::new(&mut url);
     pairs.kept(&of_base, &["intent", "call_id"]);
     if version == RealtimeVersion::V1 {
         pairs.add("intent", "quicksilver");
@@ -91,7 +87,7 @@ pub fn websocket(
     query: &[(String, String)],
 ) -> Result<String, UrlError> {
     let Parts { mut url, query: of_base } = parts(base, version)?;
-    let mut pairs = Pairs(&mut url, '?');
+    let mut pairs = Pairs::new(&mut url);
     pairs.kept(&of_base, &["intent", "model"]);
     if version == RealtimeVersion::V1 {
         pairs.add("intent", "quicksilver");
@@ -138,54 +134,6 @@ fn parts(base: &str, version: RealtimeVersion) -> Result<Parts, UrlError> {
         path.to_owned()
     };
     Ok(Parts { url: format!("{scheme}://{host}{path}"), query: query.to_owned() })
-}
-
-/// Appends pairs to a URL's query.
-struct Pairs<'a>(&'a mut String, char);
-
-impl Pairs<'_> {
-    fn raw(&mut self, pairs: &str) {
-        if !pairs.is_empty() {
-            self.0.push(self.1);
-            self.0.push_str(pairs);
-            self.1 = '&';
-        }
-    }
-
-    fn add(&mut self, name: &str, value: &str) {
-        self.0.push(self.1);
-        push_encoded(self.0, name);
-        self.0.push('=');
-        push_encoded(self.0, value);
-        self.1 = '&';
-    }
-
-    /// Pairs as they are written, but for those with these names.
-    fn kept(&mut self, pairs: &str, but: &[&str]) {
-        for pair in pairs.split('&').filter(|pair| !pair.is_empty()) {
-            let name = pair.split('=').next().unwrap_or_default();
-            if !but.contains(&name) {
-                self.raw(pair);
-            }
-        }
-    }
-
-    fn provider(&mut self, pairs: &[(String, String)], but: &[&str]) {
-        for (name, value) in pairs.iter().filter(|(name, _)| !but.contains(&name.as_str())) {
-            self.add(name, value);
-        }
-    }
-}
-
-/// Percent-encoding of RFC 3986: everything but unreserved characters.
-fn push_encoded(into: &mut String, text: &str) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            into.push(char::from(byte));
-        } else {
-            into.push_str(&format!("%{byte:02X}"));
-        }
-    }
 }
 
 #[cfg(test)]
