@@ -125,7 +125,7 @@ pub(crate) fn line(desk: &Desk, columns: u16) -> Line {
         }
     };
     if let Some(mode) = desk.input.vim_mode() {
-        push(&format!("{mode:?}").to_lowercase(), Role::Accent);
+        push(mode.name(), Role::Accent);
     }
     let is_open = desk.session.config.as_ref().is_some_and(|c| c.sandbox.is_full_access());
     for id in ids(desk.setup.status_line.as_deref(), &DEFAULT) {

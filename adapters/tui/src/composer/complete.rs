@@ -168,6 +168,13 @@ impl Completer {
         }
     }
 
+    /// Closes the list: nothing is being written.
+    pub fn stop(&mut self) {
+        self.current = None;
+        self.closed_at = None;
+        self.asked = None;
+    }
+
     /// Closes the list until another word is begun.
     pub fn close(&mut self) {
         self.closed_at = self.current.take().map(|now| now.range.start);

@@ -8,9 +8,10 @@ use codex_proto::op::Delivery;
 use super::{
     Action, Attachment, Completion, Composer, Draft, Handled, Kind, Output, VimMode,
     draft::{PASTE_EXPANDED_BYTES_MAX, image_path},
+    full,
     text::{Atom, Piece},
     undo::EditKind,
-    vim::VimKey,
+    vim::{VimKey, is_escape},
     wrap::Layout,
 };
 use crate::key::{Key, KeyCode, Modifiers};
@@ -26,24 +27,23 @@ impl Composer {
         {
             return Handled::Consumed(outputs);
         }
-        let is_vim_normal = self.vim_mode() == Some(VimMode::Normal);
-        if is_vim_normal && let Some(handled) = self.vim_key(key) {
+        let commands = self.vim_mode().is_some_and(|mode| mode != VimMode::Insert);
+        if commands && let Some(handled) = self.vim_key(key) {
             return handled;
         }
-        if key.code == KeyCode::Esc
-            && key.modifiers.is_empty()
-            && !is_vim_normal
+        if !commands
+            && is_escape(key)
             && let Some(vim) = &mut self.vim
         {
             vim.leave_insert(&mut self.text);
-            return Handled::Consumed(Vec::new());
+            return Handled::Consumed(self.changed());
         }
         if let Some(action) = self.keymap.action(key) {
             let was_killing = std::mem::take(&mut self.is_killing);
             return self.act(action, was_killing);
         }
         match key.written() {
-            Some(char) if !is_vim_normal => {
+            Some(char) if !commands => {
                 self.is_killing = false;
                 if let Some(note) = self.is_full(char.len_utf8()) {
                     return Handled::Consumed(vec![note]);
@@ -58,15 +58,14 @@ impl Composer {
 
     fn vim_key(&mut self, key: &Key) -> Option<Handled> {
         let vim = self.vim.as_mut()?;
-        // Enter sends, and an empty composer leaves its keys to others, e.g. `?`.
         match vim.key(key, &mut self.text) {
-            VimKey::Done => {
-                self.text.end_step();
-                Some(Handled::Consumed(self.changed()))
-            }
+            VimKey::Done => Some(Handled::Consumed(self.changed())),
+            VimKey::Full => Some(Handled::Consumed(vec![full()])),
+            // One row beyond the edge is another prompt.
+            VimKey::Row(rows @ (-1 | 1)) => Some(self.move_row(rows < 0)),
             VimKey::Row(rows) => {
                 for _ in 0..rows.unsigned_abs() {
-                    if let Handled::Ignored = self.move_row(rows < 0) {
+                    if !self.move_within(rows < 0) {
                         break;
                     }
                 }
@@ -282,8 +281,8 @@ impl Composer {
         let killed = std::mem::take(&mut self.killed);
         self.killed = match (joins, backward) {
             (false, _) => removed,
-            (true, true) => joined(removed, killed),
-            (true, false) => joined(killed, removed),
+            (true, true) => joined(removed, &killed),
+            (true, false) => joined(killed, &removed),
         };
         self.is_killing = true;
     }
@@ -329,22 +328,36 @@ impl Composer {
         layout
     }
 
+    /// One row up or down, or another prompt.
     fn move_row(&mut self, up: bool) -> Handled {
+        let is_visual = self.vim_mode().is_some_and(VimMode::is_visual);
+        let steps = self.history.is_stepping() && self.is_at_edge(up);
+        if (steps && !is_visual) || !self.move_within(up) {
+            if is_visual {
+                return Handled::Consumed(Vec::new());
+            }
+            return self.step_history(up, self.text.caret());
+        }
+        Handled::Consumed(Vec::new())
+    }
+
+    /// One row up or down; false at the edge.
+    fn move_within(&mut self, up: bool) -> bool {
         let caret = self.text.caret();
         self.layout();
         let (_, _, layout) = self.layout.as_ref().expect("it was just made");
         let (row, column) = layout.cell(&self.text, caret);
         let is_edge = if up { row == 0 } else { row + 1 == layout.rows.len() };
-        let steps = self.text.is_empty() || self.history.is_stepping();
-        if is_edge || (steps && self.history.is_stepping() && self.is_at_edge(up)) {
-            return self.step_history(up, caret);
+        if is_edge {
+            return false;
         }
         let goal = self.goal.unwrap_or(column);
         let row = if up { row - 1 } else { row + 1 };
         let at = layout.offset(&self.text, row, goal);
         self.text.set_caret(at);
         self.goal = Some(goal);
-        Handled::Consumed(Vec::new())
+        self.rest();
+        true
     }
 
     fn is_at_edge(&self, up: bool) -> bool {
@@ -400,14 +413,7 @@ fn for_editor(draft: &Draft) -> String {
     text
 }
 
-fn joined(mut first: Piece, second: Piece) -> Piece {
-    let shift = first.text.len();
-    first.text.push_str(&second.text);
-    first.atoms.extend(
-        second.atoms.into_iter().map(|atom| Atom {
-            range: atom.range.start + shift..atom.range.end + shift,
-            id: atom.id,
-        }),
-    );
+fn joined(mut first: Piece, second: &Piece) -> Piece {
+    first.push(second);
     first
 }

@@ -25,7 +25,7 @@ mod view;
 pub mod vim;
 pub mod wrap;
 
-use std::path::PathBuf;
+use std::{ops::Range, path::PathBuf};
 
 use codex_proto::op::{Delivery, PromptPart};
 
@@ -143,8 +143,10 @@ impl Composer {
     /// An empty composer.
     #[must_use]
     pub fn new(options: &Options) -> Self {
+        let mut text = Text::default();
+        let vim = options.vim.then(|| Vim::new(&mut text));
         Self {
-            text: Text::default(),
+            text,
             attachments: Vec::new(),
             next_attachment: 1,
             killed: Piece::default(),
@@ -152,7 +154,7 @@ impl Composer {
             history: History::default(),
             completer: Completer::default(),
             keymap: Keymap::new(&options.keymap),
-            vim: options.vim.then(Vim::default),
+            vim,
             goal: None,
             layout: None,
             scroll: 0,
@@ -172,7 +174,7 @@ impl Composer {
 
     /// Turns vim keys on or off.
     pub fn set_vim(&mut self, on: bool) {
-        self.vim = on.then(Vim::default);
+        self.vim = on.then(|| Vim::new(&mut self.text));
     }
 
     /// The mode of the vim keys; `None` when they are off.
@@ -236,6 +238,9 @@ impl Composer {
             }
         }
         self.text.set(&piece);
+        if let Some(vim) = &mut self.vim {
+            vim.deselect();
+        }
         self.changed();
     }
 
@@ -288,6 +293,9 @@ impl Composer {
             piece = labelled(&self.attachments, id);
         }
         self.text.set(&piece);
+        if let Some(vim) = &mut self.vim {
+            vim.deselect();
+        }
         self.changed();
     }
 
@@ -339,7 +347,8 @@ impl Composer {
         self.history.stop();
         self.scroll = 0;
         if let Some(vim) = &mut self.vim {
-            vim.insert();
+            vim.forget_placeholders();
+            vim.insert(&mut self.text);
         }
         self.changed();
     }
@@ -347,6 +356,12 @@ impl Composer {
     /// After each change of the text.
     fn changed(&mut self) -> Vec<Output> {
         self.goal = None;
+        self.rest();
+        if self.vim_mode().is_some_and(|mode| mode != VimMode::Insert) {
+            // Nothing is being written.
+            self.completer.stop();
+            return Vec::new();
+        }
         match self.completer.update(&self.text) {
             Some(query) => vec![Output::FindFiles(query)],
             None => Vec::new(),
@@ -364,7 +379,7 @@ impl Composer {
         }
         self.is_killing = false;
         if let Some(vim) = &mut self.vim {
-            vim.insert();
+            vim.insert(&mut self.text);
         }
         if let Some(path) = image_path(&paste.0) {
             self.insert_attachment(Attachment::Image(path));
@@ -396,11 +411,21 @@ impl Composer {
         self.changed()
     }
 
+    /// In vim's normal mode the caret is on a character.
+    fn rest(&mut self) {
+        if let Some(vim) = &self.vim {
+            vim.rest(&mut self.text);
+        }
+    }
+
+    /// What is selected.
+    #[must_use]
+    pub fn selection(&self) -> Option<Range<usize>> {
+        self.vim.as_ref().and_then(|vim| vim.selection(&self.text))
+    }
+
     fn is_full(&self, more: usize) -> Option<Output> {
-        (self.text.as_str().len() + more > TEXT_BYTES_MAX).then(|| {
-            let text = format!("the prompt is full ({} KiB)", TEXT_BYTES_MAX >> 10);
-            Output::Note(text)
-        })
+        (self.text.as_str().len() + more > TEXT_BYTES_MAX).then(full)
     }
 
     fn submit(&mut self, delivery: Delivery) -> Vec<Output> {
@@ -433,6 +458,10 @@ impl Composer {
         self.reset();
         vec![Output::Submit(Submission { said, delivery, history, draft })]
     }
+}
+
+fn full() -> Output {
+    Output::Note(format!("the prompt is full ({} KiB)", TEXT_BYTES_MAX >> 10))
 }
 
 /// `/name arguments`; a path is no command.

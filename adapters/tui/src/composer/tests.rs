@@ -278,6 +278,54 @@ fn vim_keys_edit() {
 }
 
 #[test]
+fn a_vim_selection_is_reversed() {
+    let mut composer = Composer::new(&Options { vim: true, ..Options::default() });
+    press(&mut composer, "one<ctrl-j><ctrl-j>漢x<esc>");
+    let reversed = |composer: &mut Composer| {
+        let area = Rect::new(0, 0, 12, 3);
+        let mut buf = Buffer::empty(area);
+        composer.view(area, &mut buf, &Styles::default(), "Ask");
+        let is_reversed =
+            |(x, y): (u16, u16)| buf[(x, y)].modifier.contains(ratatui::style::Modifier::REVERSED);
+        let row = |y| (0..12).map(|x| if is_reversed((x, y)) { '#' } else { '.' }).collect();
+        [0, 1, 2].map(row) as [String; 3]
+    };
+    assert_eq!(reversed(&mut composer), ["............"; 3]);
+    press(&mut composer, "0vl");
+    assert_eq!(composer.vim_mode(), Some(VimMode::Visual));
+    assert_eq!(reversed(&mut composer), ["............", "............", "..###......."]);
+    // An empty line that is selected is seen, too.
+    press(&mut composer, "kk");
+    assert_eq!(reversed(&mut composer), ["....##......", "..#.........", "..##........"]);
+    press(&mut composer, "kkkk<esc>Vj");
+    assert_eq!(reversed(&mut composer), ["..####......", "..#.........", "............"]);
+    assert_eq!(composer.text(), "one\n\n漢x", "no other prompt came");
+    press(&mut composer, "<ctrl-c>");
+    assert_eq!(composer.vim_mode(), Some(VimMode::Normal));
+    assert_eq!(reversed(&mut composer), ["............"; 3]);
+}
+
+#[test]
+fn vim_commands_open_no_list_and_rest_on_a_character() {
+    let mut composer = Composer::new(&Options { vim: true, ..Options::default() });
+    assert_eq!(press(&mut composer, "see @s").len(), 2);
+    assert!(composer.completion().is_some());
+    // The first one closes the list.
+    press(&mut composer, "<esc><esc>");
+    assert_eq!(press(&mut composer, "hl"), []);
+    assert!(composer.completion().is_none());
+    let (_, caret) = rows(&mut composer, 20, 1);
+    press(&mut composer, "<end><right><ctrl-e>");
+    assert_eq!(rows(&mut composer, 20, 1).1, caret, "behind the text is no character");
+    press(&mut composer, "<backspace><backspace>");
+    assert_eq!(composer.text(), "see @s", "it only moves");
+    press(&mut composer, "d<enter>");
+    assert_eq!(composer.text(), "see @s", "half a command sends nothing");
+    press(&mut composer, "dd");
+    assert_eq!(composer.key(&Key::char('?')), Handled::Ignored, "it is for others");
+}
+
+#[test]
 fn the_editor_gets_everything_and_gives_it_back() {
     let mut composer = composer();
     let long = "line\n".repeat(12);
@@ -310,7 +358,7 @@ fn any_key() -> impl Strategy<Value = Key> {
         .flat_map(|(_, _, _, keys)| keys.iter().map(|key| key.parse().unwrap()))
         .collect();
     prop_oneof![
-        3 => prop::sample::select("ab /@$!漢\u{301}👨\u{200d}dwcyfxp0$".chars().collect::<Vec<_>>())
+        3 => prop::sample::select("ab /@$!漢\u{301}👨\u{200d}dwcyfxp0$vVo.ui\"5jkG>J".chars().collect::<Vec<_>>())
             .prop_map(Key::char),
         3 => prop::sample::select(actions),
         1 => Just(Key::plain(KeyCode::Esc)),

@@ -28,6 +28,34 @@ pub struct Piece {
     pub atoms: Vec<Atom>,
 }
 
+impl Piece {
+    /// Appends another.
+    pub fn push(&mut self, other: &Self) {
+        let shift = self.text.len();
+        self.text.push_str(&other.text);
+        self.atoms.extend(other.atoms.iter().map(|atom| Atom {
+            range: atom.range.start + shift..atom.range.end + shift,
+            id: atom.id,
+        }));
+    }
+
+    /// The piece with its text changed, placeholders aside.
+    #[must_use]
+    pub fn map(&self, change: impl Fn(&str) -> String) -> Self {
+        let mut out = Self::default();
+        let mut from = 0;
+        for atom in &self.atoms {
+            out.text.push_str(&change(&self.text[from..atom.range.start]));
+            let start = out.text.len();
+            out.text.push_str(&self.text[atom.range.clone()]);
+            out.atoms.push(Atom { range: start..out.text.len(), id: atom.id });
+            from = atom.range.end;
+        }
+        out.text.push_str(&change(&self.text[from..]));
+        out
+    }
+}
+
 impl From<&str> for Piece {
     fn from(text: &str) -> Self {
         Self { text: text.to_owned(), atoms: Vec::new() }
@@ -158,9 +186,15 @@ impl Text {
         true
     }
 
-    /// Ends the undo step that further typing would join.
-    pub fn end_step(&mut self) {
-        self.undo.close();
+    /// From now on all changes are one step, once [`Self::end_group`] has been called. Until then
+    /// they are undone one by one.
+    pub fn begin_group(&mut self) {
+        self.undo.begin_group();
+    }
+
+    /// Makes one step of the changes since [`Self::begin_group`], as far as they are still there.
+    pub fn end_group(&mut self) {
+        self.undo.end_group();
     }
 
     fn splice(&mut self, range: Range<usize>, piece: &Piece) {
@@ -218,6 +252,12 @@ impl Text {
         cursor.is_boundary(slice, 0).unwrap_or(true)
     }
 
+    /// The boundary at or before an offset.
+    #[must_use]
+    pub fn boundary(&self, at: usize) -> usize {
+        self.boundary_at_or_before(at)
+    }
+
     fn boundary_at_or_before(&self, at: usize) -> usize {
         let mut at = at.min(self.text.len());
         if let Some(atom) = self.atom_around(at) {
@@ -260,6 +300,32 @@ impl Text {
         }
         let gap = self.gap(at);
         self.text[at..gap.end].graphemes(true).next().map_or(at, |grapheme| at + grapheme.len())
+    }
+
+    /// So many boundaries to the right, within the line.
+    #[must_use]
+    pub fn right(&self, at: usize, times: usize) -> usize {
+        let (mut at, end) = (at, self.line_end(at));
+        for _ in 0..times {
+            if at >= end {
+                break;
+            }
+            at = self.after(at);
+        }
+        at
+    }
+
+    /// So many boundaries to the left, within the line.
+    #[must_use]
+    pub fn left(&self, at: usize, times: usize) -> usize {
+        let (mut at, start) = (at, self.line_start(at));
+        for _ in 0..times {
+            if at <= start {
+                break;
+            }
+            at = self.before(at);
+        }
+        at
     }
 
     /// Start of the line that holds an offset.
@@ -347,17 +413,7 @@ fn clean(piece: &Piece) -> Option<Piece> {
         return None;
     }
     // Labels hold no control characters, so that only gaps change.
-    let mut out = Piece::default();
-    let mut from = 0;
-    for atom in &piece.atoms {
-        out.text.push_str(&without_controls(&piece.text[from..atom.range.start]));
-        let start = out.text.len();
-        out.text.push_str(&piece.text[atom.range.clone()]);
-        out.atoms.push(Atom { range: start..out.text.len(), id: atom.id });
-        from = atom.range.end;
-    }
-    out.text.push_str(&without_controls(&piece.text[from..]));
-    Some(out)
+    Some(piece.map(without_controls))
 }
 
 /// Text whose line ends are newlines and that has no other control character but tabulators.

@@ -40,11 +40,18 @@ pub(super) struct Undo {
     undone: Vec<Vec<Edit>>,
     /// The kind of the last step while it may grow.
     open: Option<EditKind>,
+    /// Steps that were there when a group began.
+    group: Option<usize>,
     bytes: usize,
+}
+
+fn bytes_of(steps: &[Vec<Edit>]) -> usize {
+    steps.iter().flatten().map(Edit::bytes).sum()
 }
 
 impl Undo {
     pub(super) fn push(&mut self, edit: Edit, kind: EditKind) {
+        self.bytes -= bytes_of(&self.undone);
         self.undone.clear();
         self.bytes += edit.bytes();
         let typed = edit.inserted.text.clone();
@@ -57,8 +64,21 @@ impl Undo {
         self.open = (kind != EditKind::Other && !ends_word).then_some(kind);
         while self.done.len() > STEPS_MAX || (self.bytes > BYTES_MAX && self.done.len() > 1) {
             let oldest = self.done.remove(0);
-            self.bytes -= oldest.iter().map(Edit::bytes).sum::<usize>();
+            self.bytes -= bytes_of(&[oldest]);
+            self.group = self.group.map(|from| from.saturating_sub(1));
         }
+    }
+
+    pub(super) fn begin_group(&mut self) {
+        self.open = None;
+        self.group.get_or_insert(self.done.len());
+    }
+
+    pub(super) fn end_group(&mut self) {
+        self.open = None;
+        let Some(from) = self.group.take().filter(|from| *from < self.done.len()) else { return };
+        let rest = self.done.split_off(from + 1);
+        self.done[from].extend(rest.into_iter().flatten());
     }
 
     pub(super) fn close(&mut self) {
@@ -68,6 +88,7 @@ impl Undo {
     pub(super) fn undo(&mut self) -> Option<Vec<Edit>> {
         self.open = None;
         let step = self.done.pop()?;
+        self.group = self.group.map(|from| from.min(self.done.len()));
         self.undone.push(step.clone());
         Some(step)
     }

@@ -3,7 +3,7 @@
 use ratatui::{
     buffer::Buffer,
     layout::{Position, Rect},
-    style::Style,
+    style::{Modifier, Style},
 };
 
 use super::{Completion, Composer, Kind, wrap::units};
@@ -83,6 +83,8 @@ impl Composer {
         if self.text.is_empty() && search.is_none() {
             buf.set_stringn(left, area.y, hint, width, styles.dim);
         }
+        let selection = self.selection();
+        let is_selected = |at: usize| selection.as_ref().is_some_and(|range| range.contains(&at));
         let rows = layout.rows.iter().skip(self.scroll).take(visible);
         for (y, row) in (area.y..).zip(rows) {
             let mut x = left;
@@ -91,12 +93,20 @@ impl Composer {
                 if x.saturating_add(unit_width) > area.right() {
                     break;
                 }
-                let style = if unit.is_atom { styles.atom } else { styles.text };
+                let mut style = if unit.is_atom { styles.atom } else { styles.text };
+                if is_selected(unit.at) {
+                    style = style.add_modifier(Modifier::REVERSED);
+                }
                 match unit.text {
                     "\t" => buf.set_style(Rect::new(x, y, unit_width, 1), style),
                     text => put(buf, x, y, text, unit_width, style),
                 }
                 x += unit_width;
+            }
+            // A line end that is selected is seen, too; else an empty line would not be.
+            if !row.is_wrapped && is_selected(row.range.end) {
+                let end = Rect::new(x, y, 1, 1).intersection(area);
+                buf.set_style(end, styles.text.add_modifier(Modifier::REVERSED));
             }
         }
         let x = left.saturating_add(u16::try_from(column).unwrap_or(u16::MAX));
