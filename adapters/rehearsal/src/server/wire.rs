@@ -18,8 +18,10 @@ const WRITE_BYTES: usize = 256 << 10;
 /// How long an unread request is drained before its connection is closed, so that the client
 /// reads the answer rather than a reset.
 const DRAIN_WAIT: Duration = Duration::from_millis(500);
-/// Shortest wait during which a client that goes is noticed at once, in milliseconds.
-const WATCHED_PAUSE_MS: u64 = 50;
+/// Shortest wait during which a client that goes is noticed at once.
+const WATCHED_PAUSE: Duration = Duration::from_millis(50);
+/// How far a stream may be behind its times and still catch up.
+const LATE_MAX: Duration = Duration::from_millis(200);
 /// Headers whose values are credentials.
 const SECRET_HEADERS: [&str; 5] =
     ["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key"];
@@ -252,7 +254,7 @@ fn respond(
     request: &Request,
     answer: &ScriptedResponse,
 ) -> Result<Option<Ending>> {
-    if !pause(stream, shared, answer.delay_ms)? {
+    if !pause(stream, shared, Duration::from_millis(answer.delay_ms))? {
         return Ok(Some(Ending::Close));
     }
     if answer.silent {
@@ -290,12 +292,18 @@ fn respond(
         None
     } else {
         let mut pending = head.into_bytes();
+        let mut due = Instant::now();
         for chunk in &answer.chunks {
             if chunk.delay_ms > 0 {
-                stream.write_all(&pending)?;
-                pending.clear();
-                if !pause(stream, shared, chunk.delay_ms)? {
-                    return Ok(Some(Ending::Close));
+                due = next_due(due, Instant::now(), chunk.delay_ms);
+                // Behind its time, it goes with those that follow.
+                if due > Instant::now() {
+                    stream.write_all(&pending)?;
+                    pending.clear();
+                    let left = due.saturating_duration_since(Instant::now());
+                    if !pause(stream, shared, left)? {
+                        return Ok(Some(Ending::Close));
+                    }
                 }
             }
             if chunked {
@@ -319,12 +327,21 @@ fn respond(
     Ok(ending.or((!keep_alive).then_some(Ending::Close)))
 }
 
+/// When a chunk is due whose predecessor was due at `last`.
+///
+/// Counted from due time to due time, so that waits that end late do not slow a stream down; a
+/// client that did not read for longer than [`LATE_MAX`] finds no backlog.
+fn next_due(last: Instant, now: Instant, delay_ms: u64) -> Instant {
+    let base = if now.saturating_duration_since(last) > LATE_MAX { now } else { last };
+    base + Duration::from_millis(delay_ms)
+}
+
 /// Waits; false when the server stops or the client goes meanwhile.
-fn pause(stream: &TcpStream, shared: &Shared, ms: u64) -> Result<bool> {
-    if ms < WATCHED_PAUSE_MS {
-        return Ok(shared.pause(Duration::from_millis(ms)));
+fn pause(stream: &TcpStream, shared: &Shared, time: Duration) -> Result<bool> {
+    if time < WATCHED_PAUSE {
+        return Ok(shared.pause(time));
     }
-    let deadline = Instant::now() + Duration::from_millis(ms);
+    let deadline = Instant::now() + time;
     let usual = stream.read_timeout()?;
     let left = || deadline.saturating_duration_since(Instant::now());
     // A blocked read ends at once when either side shuts the connection.
@@ -442,5 +459,23 @@ fn reason(status: u16) -> &'static str {
         503 => "Service Unavailable",
         504 => "Gateway Timeout",
         _ => "Status",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_that_end_late_do_not_slow_a_stream_down() {
+        let start = Instant::now();
+        let ms = Duration::from_millis;
+        let mut due = start;
+        for n in 1..=1_000 {
+            // Each wait ends half a millisecond late.
+            due = next_due(due, due + Duration::from_micros(500), 1);
+            assert_eq!(due, start + ms(n));
+        }
+        assert_eq!(next_due(start, start + ms(500), 1), start + ms(501), "no backlog");
     }
 }
