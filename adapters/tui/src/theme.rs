@@ -350,6 +350,107 @@ impl Look {
     }
 }
 
+impl Look {
+    /// A style that a program gave its text, as it can be shown here and read: with the colours that
+    /// the terminal has, and without those that would hide the text.
+    pub(crate) fn foreign(&self, foreign: Foreign) -> Style {
+        let style = Style::new().add_modifier(foreign.form);
+        if !self.has_colors() {
+            return style;
+        }
+        let (fg, bg) = (foreign.fg.map(|c| self.had(c)), foreign.bg.map(|c| self.had(c)));
+        let ground = match self.background {
+            Background::Dark => (0, 0, 0),
+            Background::Light => (255, 255, 255),
+        };
+        let of = |color: Option<Color>, default| color.map_or(default, palette);
+        let is_hidden = match (fg, bg) {
+            (Some(_), _) => contrast(of(fg, ground), of(bg, ground)) < CONTRAST_MIN,
+            // The terminal's own text, on what the program chose.
+            (None, Some(_)) => {
+                let (red, green, blue) = ground;
+                contrast((255 - red, 255 - green, 255 - blue), of(bg, ground)) < CONTRAST_MIN
+            }
+            (None, None) => false,
+        };
+        let (fg, bg) = if is_hidden { (None, None) } else { (fg, bg) };
+        Style { fg, bg, ..style }
+    }
+
+    /// A colour as the terminal has it, or the nearest one. The first 16 are always its own.
+    fn had(&self, color: Color) -> Color {
+        let (red, green, blue) = match color {
+            Color::Indexed(index) if index < 16 => return SIXTEEN[usize::from(index)].0,
+            Color::Indexed(_) if self.colors >= Colors::Indexed => return color,
+            Color::Rgb(..) if self.colors == Colors::True => return color,
+            Color::Rgb(red, green, blue) if self.colors == Colors::Indexed => {
+                return Color::Indexed(nearest(red, green, blue));
+            }
+            color => palette(color),
+        };
+        let far = |(_, (r, g, b)): &&(Color, (u8, u8, u8))| {
+            let square = |one: u8, two: u8| u32::from(one.abs_diff(two)).pow(2);
+            square(*r, red) + square(*g, green) + square(*b, blue)
+        };
+        SIXTEEN.iter().min_by_key(far).map_or(color, |(color, _)| *color)
+    }
+}
+
+/// A style as a program asks for it: colours by number ([`Color::Indexed`]) or by their parts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Foreign {
+    pub(crate) fg: Option<Color>,
+    pub(crate) bg: Option<Color>,
+    pub(crate) form: Modifier,
+}
+
+/// Contrast below which foreign text counts as hidden.
+const CONTRAST_MIN: f64 = 1.5;
+
+/// The 16 colours in the order of their numbers, as xterm shows them.
+const SIXTEEN: [(Color, (u8, u8, u8)); 16] = [
+    (Color::Black, (0, 0, 0)),
+    (Color::Red, (205, 0, 0)),
+    (Color::Green, (0, 205, 0)),
+    (Color::Yellow, (205, 205, 0)),
+    (Color::Blue, (0, 0, 238)),
+    (Color::Magenta, (205, 0, 205)),
+    (Color::Cyan, (0, 205, 205)),
+    (Color::Gray, (229, 229, 229)),
+    (Color::DarkGray, (127, 127, 127)),
+    (Color::LightRed, (255, 0, 0)),
+    (Color::LightGreen, (0, 255, 0)),
+    (Color::LightYellow, (255, 255, 0)),
+    (Color::LightBlue, (92, 92, 255)),
+    (Color::LightMagenta, (255, 0, 255)),
+    (Color::LightCyan, (0, 255, 255)),
+    (Color::White, (255, 255, 255)),
+];
+
+/// What a colour looks like, with the palette of xterm.
+fn palette(color: Color) -> (u8, u8, u8) {
+    match color {
+        Color::Rgb(red, green, blue) => (red, green, blue),
+        Color::Indexed(index @ 232..) => {
+            let grey = 8 + 10 * (index - 232);
+            (grey, grey, grey)
+        }
+        Color::Indexed(index @ 16..) => {
+            let cube = usize::from(index - 16);
+            (LEVELS[cube / 36], LEVELS[cube / 6 % 6], LEVELS[cube % 6])
+        }
+        Color::Indexed(index) => SIXTEEN[usize::from(index)].1,
+        named => SIXTEEN.iter().find(|(have, _)| *have == named).map_or((0, 0, 0), |(_, c)| *c),
+    }
+}
+
+/// The contrast of two colours, 1 to 21. Spec: WCAG 2.2.
+fn contrast(one: (u8, u8, u8), two: (u8, u8, u8)) -> f64 {
+    let of = |(red, green, blue)| luminance(red, green, blue);
+    let (one, two) = (of(one), of(two));
+    (one.max(two) + 0.05) / (one.min(two) + 0.05)
+}
+
 /// The nearest of the 6×6×6 colours of a terminal with 256.
 fn nearest(red: u8, green: u8, blue: u8) -> u8 {
     let level = |value: u8| LEVELS.iter().enumerate().min_by_key(|(_, l)| l.abs_diff(value));
@@ -373,40 +474,17 @@ fn luminance(red: u8, green: u8, blue: u8) -> f64 {
 mod tests {
     use super::*;
 
-    /// Of xterm, as it comes.
-    fn shown(color: Color) -> (u8, u8, u8) {
-        match color {
-            Color::Blue => (0, 0, 238),
-            Color::DarkGray => (127, 127, 127),
-            Color::LightCyan => (0, 255, 255),
-            Color::LightGreen => (0, 255, 0),
-            Color::LightMagenta => (255, 0, 255),
-            Color::LightRed => (255, 0, 0),
-            Color::LightYellow => (255, 255, 0),
-            Color::Magenta => (205, 0, 205),
-            Color::Red => (205, 0, 0),
-            Color::Rgb(red, green, blue) => (red, green, blue),
-            Color::Indexed(index) => {
-                let cube = usize::from(index) - 16;
-                (LEVELS[cube / 36], LEVELS[cube / 6 % 6], LEVELS[cube % 6])
-            }
-            other => panic!("{other:?} has no place in a theme"),
-        }
-    }
-
     #[test]
     fn every_role_can_be_read_on_its_background() {
         let backgrounds = [(Background::Dark, (0, 0, 0)), (Background::Light, (255, 255, 255))];
         let mut pairs = 0;
         for theme in &THEMES {
-            for (background, (red, green, blue)) in backgrounds {
+            for (background, ground) in backgrounds {
                 for colors in [Colors::Sixteen, Colors::Indexed, Colors::True] {
                     let look = Look::new(Some(theme.name), background, colors);
                     for role in Role::ALL {
                         let Some(color) = look.style(role).fg else { continue };
-                        let (r, g, b) = shown(color);
-                        let (one, two) = (luminance(r, g, b), luminance(red, green, blue));
-                        let ratio = (one.max(two) + 0.05) / (one.min(two) + 0.05);
+                        let ratio = contrast(palette(color), ground);
                         let name = theme.name;
                         assert!(ratio >= 4.5, "{name} {background:?} {role:?}: {ratio:.2}");
                         pairs += 1;

@@ -10,7 +10,7 @@ use codex_proto::{
 
 use super::Context;
 use crate::{
-    text::{Line, clean, duration, elapsed, grouped, last_overprint},
+    text::{Line, clean, duration, elapsed, grouped, printed},
     theme::Role,
 };
 
@@ -111,18 +111,17 @@ impl Command {
         let look = &cx.paint.look;
         let dim = look.style(Role::Dim);
         let mut lines = self.head(cx);
-        let output = clean(&self.item.output);
-        let output: Vec<&str> = output.trim_end().lines().collect();
+        let output = printed(self.item.output.trim_end(), dim, look);
         let hidden = output.len().saturating_sub(HEAD_LINES + TAIL_LINES);
         // One hidden line would take as much room as the note about it.
         let hidden = if hidden > 1 { hidden } else { 0 };
-        for (index, text) in output.iter().enumerate() {
+        for (index, line) in output.into_iter().enumerate() {
             if hidden > 0 && index == HEAD_LINES {
                 let text = format!("\u{2026} {} more lines", grouped(hidden as u64));
                 lines.push(Line::styled(text, dim));
             }
             if hidden == 0 || index < HEAD_LINES || index >= HEAD_LINES + hidden {
-                lines.push(Line::styled(*text, dim));
+                lines.push(line);
             }
         }
         lines.extend(self.end(cx));
@@ -150,11 +149,9 @@ impl Command {
     pub(super) fn live(&self, cx: &Context, now: Mono) -> Vec<Line> {
         let dim = cx.paint.look.style(Role::Dim);
         let mut lines = self.head(cx);
-        // Progress bars write over themselves, which only the raw text tells.
-        let tail: Vec<&str> = self.item.output.trim_end().rsplit('\n').take(LIVE_LINES).collect();
-        for text in tail.into_iter().rev().filter(|text| !text.is_empty()) {
-            lines.push(Line::styled(clean(last_overprint(text)), dim));
-        }
+        let output = printed(self.item.output.trim_end(), dim, &cx.paint.look);
+        let from = output.len().saturating_sub(LIVE_LINES);
+        lines.extend(output.into_iter().skip(from).filter(|line| !line.is_empty()));
         let ms = now.ms_since(self.since);
         if ms >= WORTH_TELLING_MS {
             lines.push(Line::styled(format!("running {}", elapsed(ms)), dim));

@@ -8,7 +8,7 @@ use super::{Body, Bound, Chrome, Handled, Layer, List, Scroll, chrome::text_colu
 use crate::{
     desk::Desk,
     key::{Key, KeyCode},
-    text::{Break, Line, clean, clean_line, elapsed, last_overprint, wrap},
+    text::{Break, Line, clean_line, elapsed, printed, wrap},
     theme::{Look, Role},
 };
 
@@ -74,12 +74,8 @@ fn entries(desk: &Desk) -> Vec<Entry> {
 
 fn tail(command: &RunningCommand, columns: u16, look: &Look) -> Vec<Line> {
     let width = text_columns(columns);
-    let lines = command.tail.lines();
-    let line = |line: &str| {
-        let line = clean(last_overprint(line)).into_owned();
-        wrap(&Line::styled(line, look.style(Role::Dim)), width, Break::Anywhere)
-    };
-    lines.flat_map(line).collect()
+    let lines = printed(&command.tail, look.style(Role::Dim), look);
+    lines.iter().flat_map(|line| wrap(line, width, Break::Anywhere)).collect()
 }
 
 impl Layer for Terminals {

@@ -4,7 +4,7 @@
 //! reorder or hide text (direction overrides, tags, other invisible ones) are shown by their code
 //! point, since they can make a command look like another one.
 
-use std::{borrow::Cow, fmt::Write as _};
+use std::borrow::Cow;
 
 /// Columns between tab stops.
 const TAB: usize = 4;
@@ -40,16 +40,16 @@ pub fn clean(text: &str) -> Cow<'_, str> {
             '\u{9b}' => skip_csi(&mut chars),
             '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => skip_string(&mut chars),
             _ if char.is_control() => {}
-            _ if is_odd(char) => {
-                let before = out.len();
-                // Writing into a string cannot fail.
-                let _ = write!(out, "\u{27e8}U+{:04X}\u{27e9}", u32::from(char));
-                column += out[before..].chars().count();
-            }
-            _ => {
-                out.push(char);
-                column += 1;
-            }
+            _ => match shown_char(char) {
+                Some(text) => {
+                    column += text.chars().count();
+                    out.push_str(&text);
+                }
+                None => {
+                    out.push(char);
+                    column += 1;
+                }
+            },
         }
     }
     Cow::Owned(out)
@@ -65,10 +65,14 @@ pub fn clean_line(text: &str) -> Cow<'_, str> {
 }
 
 /// What remains of a line that was written over with carriage returns, as progress bars do.
-#[must_use]
-pub fn last_overprint(line: &str) -> &str {
+pub(super) fn last_overprint(line: &str) -> &str {
     let line = line.trim_end_matches('\r');
     line.rsplit('\r').next().unwrap_or(line)
+}
+
+/// What is shown for a character that must not be shown as it is, if it is no control code.
+pub(super) fn shown_char(char: char) -> Option<String> {
+    is_odd(char).then(|| format!("\u{27e8}U+{:04X}\u{27e9}", u32::from(char)))
 }
 
 /// Whether a character must not be shown as it is.

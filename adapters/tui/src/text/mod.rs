@@ -3,9 +3,12 @@
 mod clean;
 mod line;
 mod number;
+mod printed;
 mod wrap;
 
-pub use clean::{clean, clean_line, last_overprint};
+use clean::last_overprint;
+pub use clean::{clean, clean_line};
 pub use line::{Line, Span, draw, width};
 pub use number::{bytes, duration, elapsed, grouped};
+pub use printed::printed;
 pub use wrap::{Break, fit, fit_end, wrap};
