@@ -16,7 +16,7 @@ use crate::{
     cell::{Footer, Tone, shown_script},
     command,
     desk::{Desk, Early},
-    frame::Scene,
+    frame::{LinkAt, Scene},
     input::{Said, Submission},
     key::{Key, KeyCode, Modifiers, Mouse},
     msg::{Answer, Msg, ScreenEffect},
@@ -47,6 +47,8 @@ pub struct AppState {
     /// Counts messages.
     revision: u64,
     parts: Option<Parts>,
+    /// What leads somewhere of what was drawn last.
+    links: Vec<LinkAt>,
 }
 
 /// The region around the composer, laid out for one size.
@@ -92,6 +94,7 @@ impl AppState {
             title: None,
             revision: 0,
             parts: None,
+            links: Vec::new(),
         };
         popup::at_start(&mut app.desk);
         let effects = app.settle();
@@ -495,6 +498,15 @@ impl AppState {
     }
 }
 
+impl AppState {
+    /// Remembers where a line that was drawn leads.
+    fn link(&mut self, line: &Line, at: Rect) {
+        if self.desk.context().paint.hyperlinks && at.height > 0 {
+            LinkAt::of(line, at, &mut self.links);
+        }
+    }
+}
+
 /// Rows of the top layer, and of what the user writes below it, together at most `rows`.
 fn bottom_rows(layers: &mut [Popup], desk: &mut Desk, columns: u16, rows: u16) -> (u16, u16) {
     let top = layers.last_mut();
@@ -568,6 +580,7 @@ impl Scene for AppState {
 
     fn view(&mut self, area: Rect, buffer: &mut Buffer) -> Option<Position> {
         let area = area.intersection(buffer.area);
+        self.links.clear();
         // What fits the height that was asked for is what was laid out for more rows.
         let parts = match self.parts.take() {
             Some(parts) if parts.of.0 == self.revision && parts.of.1 == area.width => {
@@ -601,10 +614,15 @@ impl Scene for AppState {
                 draw(&line, gap, buffer);
             }
             let window = rows_at(u16::MAX);
-            self.scroll.view(window, buffer, &self.desk);
+            let rows = self.scroll.view(window, buffer, &self.desk);
+            for (y, line) in (window.y..window.bottom()).zip(&rows) {
+                self.link(line, Rect { y, height: 1, ..window });
+            }
         } else {
             for line in parts.live.iter().rev() {
-                draw(line, rows_at(1), buffer);
+                let at = rows_at(1);
+                draw(line, at, buffer);
+                self.link(line, at);
             }
         }
         self.parts = Some(parts);
@@ -619,5 +637,9 @@ impl Scene for AppState {
         let caret = desk.input.view(at, buffer, &look);
         let at = Rect { height: layer, ..bottom };
         self.layers.last_mut().and_then(|layer| layer.view(at, buffer, desk, &look)).or(caret)
+    }
+
+    fn links(&self) -> &[LinkAt] {
+        &self.links
     }
 }

@@ -115,8 +115,8 @@ impl Scroll {
         Some(Line::styled("more below \u{b7} Esc to the end", look.style(Role::Dim)))
     }
 
-    /// Draws the window.
-    pub(crate) fn view(&mut self, area: Rect, buffer: &mut Buffer, desk: &Desk) {
+    /// Draws the window. Returns the rows that are in it.
+    pub(crate) fn view(&mut self, area: Rect, buffer: &mut Buffer, desk: &Desk) -> Vec<Line> {
         self.keep_up(desk);
         let (cell, row) = self.bottom.unwrap_or(self.end(desk));
         let rows = self.rows_up_from(cell, row, area.height.into(), desk);
@@ -130,6 +130,7 @@ impl Scroll {
                 draw(&marked(line, &query, selected), at, buffer);
             }
         }
+        rows
     }
 
     /// Forgets rows that were made for other columns or colours.

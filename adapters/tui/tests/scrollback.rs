@@ -29,8 +29,9 @@ use alacritty_terminal::{
 use codex_proto::{Mono, Now, Wall};
 use codex_tui::{
     AppState, Msg, ScreenEffect, Setup,
-    frame::{Scene, Writer},
+    frame::{LinkAt, Scene, Writer},
     key::Key,
+    setup::Mode,
     text::{Break, Line, draw, wrap},
 };
 use ratatui::{
@@ -54,10 +55,11 @@ impl Dice {
     }
 }
 
-/// A live region of a few rows, and a caret somewhere in it.
+/// A live region of a few rows, a caret somewhere in it, and words that lead somewhere.
 struct Region {
     rows: Vec<String>,
     caret: Position,
+    links: Vec<LinkAt>,
 }
 
 impl Region {
@@ -66,7 +68,21 @@ impl Region {
         let rows: Vec<String> = (0..count).map(|_| text(dice, 200)).collect();
         let y = dice.below(count);
         let x = dice.below(rows[y].chars().count() + 1);
-        Self { rows, caret: Position::new(u16::try_from(x).unwrap(), u16::try_from(y).unwrap()) }
+        let caret = Position::new(u16::try_from(x).unwrap(), u16::try_from(y).unwrap());
+        let links = (0_u16..).zip(&rows).filter(|(_, row)| row.starts_with("word"));
+        let links = links.map(|(y, _)| LinkAt {
+            y,
+            from: 0,
+            to: 4,
+            target: format!("https://x.test/{}", dice.below(2)).into(),
+        });
+        Self { links: links.collect(), rows, caret }
+    }
+
+    /// Where each cell of a row leads.
+    fn link(&self, x: u16, y: u16) -> Option<String> {
+        let is_at = |link: &&LinkAt| link.y == y && (link.from..link.to).contains(&x);
+        self.links.iter().find(is_at).map(|link| link.target.to_string())
     }
 }
 
@@ -80,6 +96,10 @@ impl Scene for Region {
             draw(&Line::plain(&**row), Rect { y, height: 1, ..area }, buffer);
         }
         Some(self.caret)
+    }
+
+    fn links(&self) -> &[LinkAt] {
+        &self.links
     }
 }
 
@@ -104,6 +124,8 @@ trait Terminal {
     fn cursor(&mut self) -> (u16, u16);
     /// A few rows of the screen from one on, without blanks at their ends.
     fn rows(&mut self, first: u16, count: u16) -> Vec<String>;
+    /// Where a cell of the screen leads; `None` when the emulator does not know links.
+    fn link(&mut self, column: u16, row: u16) -> Option<Option<String>>;
     /// All rows there are, joined where the terminal wrapped them, without blanks at their ends.
     fn lines(&mut self) -> Vec<String>;
 }
@@ -165,6 +187,10 @@ impl Terminal for Reflowing {
         let row = |row: u16| self.text(row.into()).0.trim_end().to_owned();
         (first..first + count).map(row).collect()
     }
+    fn link(&mut self, column: u16, row: u16) -> Option<Option<String>> {
+        let cell = &self.term.grid()[Row(row.into())][Column(column.into())];
+        Some(cell.hyperlink().map(|link| link.uri().to_owned()))
+    }
     fn lines(&mut self) -> Vec<String> {
         let history = i32::try_from(self.term.history_size()).unwrap();
         let rows = i32::try_from(self.term.screen_lines()).unwrap();
@@ -216,6 +242,9 @@ impl Terminal for Cutting {
             text.collect::<String>().trim_end().to_owned()
         };
         (first..first + count).map(row).collect()
+    }
+    fn link(&mut self, _column: u16, _row: u16) -> Option<Option<String>> {
+        None
     }
     fn lines(&mut self) -> Vec<String> {
         let (rows, columns) = self.0.screen().size();
@@ -294,6 +323,12 @@ fn check(terminal: &mut impl Terminal, region: &Region, columns: u16) {
     for (index, (row, shown)) in region.rows.iter().zip(shown).enumerate() {
         let want = wrap(&Line::plain(&**row), columns, Break::Anywhere)[0].text();
         assert_eq!(shown, want.trim_end(), "row {index} of the region");
+        let index = u16::try_from(index).unwrap();
+        for x in 0..columns {
+            if let Some(link) = terminal.link(x, y - region.caret.y + index) {
+                assert_eq!(link, region.link(x, index), "cell {x} of row {index} of the region");
+            }
+        }
     }
 }
 
@@ -321,6 +356,39 @@ fn a_terminal_that_cuts_rows_keeps_each_line_exactly_once() {
             assert_eq!(got.trim_end(), want.trim_end(), "seed {seed}, line {index}");
         }
         assert_eq!(starts.len(), want.len(), "seed {seed}");
+    }
+}
+
+/// Frames of a whole screen, with resizes between.
+fn run_full(terminal: &mut impl Terminal, seed: u64) {
+    let mut setup = Setup::sample();
+    setup.mode = Mode::FullScreen;
+    let mut writer = Writer::new(&setup);
+    let mut dice = Dice(seed);
+    let (mut columns, mut rows) = (80, 24);
+    terminal.resize(columns, rows);
+    writer.resize(columns, rows);
+    for _ in 0..400 {
+        if dice.below(40) == 0 {
+            columns = u16::try_from(40 + dice.below(120)).unwrap();
+            rows = u16::try_from(24 + dice.below(36)).unwrap();
+            terminal.resize(columns, rows);
+            writer.resize(columns, rows);
+        }
+        let mut region = Region::roll(&mut dice);
+        region.caret.x = region.caret.x.min(columns - 1);
+        terminal.write(&writer.frame(&mut region));
+        check(terminal, &region, columns);
+        let below = u16::try_from(region.rows.len()).unwrap();
+        assert!(terminal.rows(below, rows - below).concat().is_empty(), "nothing is left below");
+    }
+}
+
+#[test]
+fn a_whole_screen_is_as_drawn() {
+    for seed in 1..=3 {
+        run_full(&mut Reflowing::new(), seed);
+        run_full(&mut Cutting::new(), seed);
     }
 }
 

@@ -4,6 +4,7 @@ mod harness;
 
 use codex_tui::{
     Msg, Setup,
+    frame::Scene,
     key::{Modifiers, Mouse, MouseKind},
     setup::Mode,
 };
@@ -110,4 +111,30 @@ fn window(run: &mut Run) -> Vec<String> {
     rows.truncate(keep);
     rows.retain(|row| !row.contains("more below"));
     rows
+}
+
+#[test]
+fn a_link_is_where_its_words_are_drawn() {
+    for (mode, is_live) in
+        [(Mode::FullScreen, false), (Mode::FullScreen, true), (Mode::Inline, true)]
+    {
+        let mut run = Run::ready(Setup { mode, ..Setup::sample() }, 60, 20);
+        let text = "see [the docs](https://a.test/b) first";
+        run.event(turn_started()).event(started(1, agent("")));
+        match is_live {
+            true => run.event(delta(1, text)),
+            false => run.event(completed(1, agent(text))),
+        };
+        let (buffer, _) = if mode == Mode::Inline { run.draw() } else { run.draw_whole() };
+        let [link] = run.app.links() else { panic!("{:?}", run.app.links()) };
+        let words: String =
+            (link.from..link.to).filter_map(|x| Some(buffer.cell((x, link.y))?.symbol())).collect();
+        assert_eq!((&*words, &*link.target), ("the docs", "https://a.test/b"));
+    }
+    let mut setup = Setup { mode: Mode::FullScreen, ..Setup::sample() };
+    setup.terminal.hyperlinks = false;
+    let mut run = Run::ready(setup, 60, 20);
+    run.event(completed(1, agent("[the docs](https://a.test/b)")));
+    run.draw_whole();
+    assert!(run.app.links().is_empty());
 }

@@ -2,20 +2,17 @@
 
 use std::fmt::Write as _;
 
-use ratatui::{
-    buffer::Buffer,
-    layout::{Position, Rect},
-};
+use ratatui::layout::{Position, Rect};
 
 use super::{
     Scene,
-    pen::{BEGIN, CLEAR_BELOW, END, Pen, row_of},
+    pen::{BEGIN, CLEAR_BELOW, Drawn, END, Pen},
 };
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Full {
-    drawn: Buffer,
-    spare: Buffer,
+    drawn: Drawn,
+    spare: Drawn,
     cursor: Option<Position>,
 }
 
@@ -27,19 +24,19 @@ impl Full {
     pub(super) fn frame(&mut self, scene: &mut impl Scene, columns: u16, rows: u16) -> String {
         let area = Rect::new(0, 0, columns, rows);
         let mut next = std::mem::take(&mut self.spare);
-        next.resize(area);
-        next.reset();
-        let caret = scene.view(area, &mut next);
+        next.renew(area);
+        let caret = scene.view(area, &mut next.buffer);
+        next.links.extend_from_slice(scene.links());
         let caret = caret.map(|at| Position::new(at.x.min(columns - 1), at.y.min(rows - 1)));
 
         let mut pen = Pen::default();
-        if self.drawn.area != area {
+        if self.drawn.buffer.area != area {
             pen.push("\x1b[H");
             pen.push(CLEAR_BELOW);
-            self.drawn = Buffer::empty(area);
+            self.drawn = Drawn::empty(area);
         }
         for y in 0..rows {
-            pen.change(row_of(&self.drawn, y), row_of(&next, y), |pen, x| go(pen, x, y));
+            pen.change(self.drawn.row(y), next.row(y), |pen, x| go(pen, x, y));
         }
         pen.reset();
         if !pen.out.is_empty() || caret != self.cursor {

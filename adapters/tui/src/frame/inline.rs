@@ -6,15 +6,12 @@
 //! them, or wraps them anew (`Terminal::reflow`). Lines are written whole and wrapped by the terminal
 //! alone, so that it can join them again when it grows, and a selection gives them back unbroken.
 
-use ratatui::{
-    buffer::Buffer,
-    layout::{Position, Rect},
-};
+use ratatui::layout::{Position, Rect};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{
     Scene,
-    pen::{BEGIN, CLEAR_BELOW, END, Pen, content, row_of},
+    pen::{BEGIN, CLEAR_BELOW, Drawn, END, Pen, content},
 };
 use crate::{setup::Terminal, text::Line};
 
@@ -23,14 +20,14 @@ pub(super) struct Inline {
     reflow: bool,
     hyperlinks: bool,
     /// What the terminal shows of the region; no rows when there is none.
-    drawn: Buffer,
+    drawn: Drawn,
     /// Rows of the terminal then.
     rows: u16,
     /// The cursor within the region.
     cursor: Position,
     is_cursor_shown: bool,
     /// Reused for the next region.
-    spare: Buffer,
+    spare: Drawn,
 }
 
 impl Inline {
@@ -38,16 +35,16 @@ impl Inline {
         Self {
             reflow: terminal.reflow,
             hyperlinks,
-            drawn: Buffer::empty(Rect::ZERO),
+            drawn: Drawn::default(),
             rows: 0,
             cursor: Position::ORIGIN,
             is_cursor_shown: true,
-            spare: Buffer::empty(Rect::ZERO),
+            spare: Drawn::default(),
         }
     }
 
     pub(super) fn forget(&mut self) {
-        self.drawn = Buffer::empty(Rect::ZERO);
+        self.drawn = Drawn::default();
         self.cursor = Position::ORIGIN;
         self.is_cursor_shown = true;
     }
@@ -62,13 +59,15 @@ impl Inline {
         let height = scene.height(columns, rows).clamp(1, rows);
         let area = Rect::new(0, 0, columns, height);
         let mut next = std::mem::take(&mut self.spare);
-        next.resize(area);
-        next.reset();
-        let caret = scene.view(area, &mut next);
+        next.renew(area);
+        let caret = scene.view(area, &mut next.buffer);
+        if self.hyperlinks {
+            next.links.extend_from_slice(scene.links());
+        }
 
         let mut pen = Pen::default();
         // A terminal that gets lower drops rows below the cursor.
-        let is_resized = (self.drawn.area.width, self.rows) != (columns, rows);
+        let is_resized = (self.drawn.buffer.area.width, self.rows) != (columns, rows);
         let is_whole = is_resized || !lines.is_empty();
         let mut at = self.cursor;
         if is_whole {
@@ -81,16 +80,16 @@ impl Inline {
                 if y > 0 {
                     pen.push("\r\n");
                 }
-                pen.row(row_of(&next, y));
+                pen.row(next.row(y));
                 pen.reset();
             }
             // The column does not matter: each movement starts from the first one.
             at = Position::new(0, height - 1);
         } else {
-            let existing = self.drawn.area.height;
+            let existing = self.drawn.buffer.area.height;
             for y in 0..height {
-                let old = row_of(&self.drawn, y);
-                pen.change(old, row_of(&next, y), |pen, x| {
+                let old = self.drawn.row(y);
+                pen.change(old, next.row(y), |pen, x| {
                     at = step(pen, at, Position::new(x, y), existing);
                 });
                 // A row that is new and empty still has to be made.
@@ -109,7 +108,7 @@ impl Inline {
         let is_shown = caret.is_some();
         let target = caret.unwrap_or(Position::new(0, height - 1));
         if !pen.out.is_empty() || target != self.cursor {
-            let known = if is_whole { height } else { height.max(self.drawn.area.height) };
+            let known = if is_whole { height } else { height.max(self.drawn.buffer.area.height) };
             step(&mut pen, at, target, known);
         }
         if is_shown != self.is_cursor_shown {
@@ -139,7 +138,7 @@ impl Inline {
     /// Brings the cursor to the first cell of the region, wherever a resize has left it.
     fn to_top(&self, pen: &mut Pen, columns: u16) {
         pen.push("\r");
-        let is_wrapped_anew = self.reflow && columns < self.drawn.area.width;
+        let is_wrapped_anew = self.reflow && columns < self.drawn.buffer.area.width;
         let above = if is_wrapped_anew { self.rows_above(columns) } else { self.cursor.y };
         pen.csi(above, 'A');
     }
@@ -148,10 +147,10 @@ impl Inline {
     fn rows_above(&self, columns: u16) -> u16 {
         let mut above = 0_u16;
         for y in 0..self.cursor.y {
-            let row = row_of(&self.drawn, y);
+            let row = self.drawn.row(y).cells;
             above = above.saturating_add(rows_of(row, content(row), columns).max(1));
         }
-        let row = row_of(&self.drawn, self.cursor.y);
+        let row = self.drawn.row(self.cursor.y).cells;
         let x = usize::from(self.cursor.x);
         // Behind the text the cursor hangs at the end of a full row.
         let before = if content(row) <= x { x } else { x + 1 };

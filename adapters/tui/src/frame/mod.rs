@@ -10,6 +10,8 @@ mod osc;
 mod pacer;
 mod pen;
 
+use std::sync::Arc;
+
 pub use osc::{clipboard, notification, title};
 pub use pacer::{FRAME_MS_MIN, Pacer};
 
@@ -20,7 +22,7 @@ use ratatui::{
 
 use crate::{
     setup::{Mode, Setup},
-    text::Line,
+    text::{Line, width},
 };
 
 /// What is drawn.
@@ -30,6 +32,39 @@ pub trait Scene {
 
     /// Draws. Returns where the caret is; without one the cursor is hidden.
     fn view(&mut self, area: Rect, buffer: &mut Buffer) -> Option<Position>;
+
+    /// Cells that lead somewhere, of what was drawn last.
+    fn links(&self) -> &[LinkAt] {
+        &[]
+    }
+}
+
+/// Cells of a row that lead somewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkAt {
+    /// The row.
+    pub y: u16,
+    /// The first column.
+    pub from: u16,
+    /// The column behind the last one.
+    pub to: u16,
+    /// Where they lead.
+    pub target: Arc<str>,
+}
+
+impl LinkAt {
+    /// Those of a line that is drawn into the first row of an area.
+    pub(crate) fn of(line: &Line, area: Rect, links: &mut Vec<Self>) {
+        let mut x = area.x;
+        for span in &line.spans {
+            let wide = u16::try_from(width(&span.text)).unwrap_or(u16::MAX);
+            let to = x.saturating_add(wide).min(area.right());
+            if let Some(target) = span.link.as_ref().filter(|_| x < to) {
+                links.push(Self { y: area.y, from: x, to, target: Arc::clone(target) });
+            }
+            x = to;
+        }
+    }
 }
 
 /// Makes frames, and remembers what the terminal shows.

@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 
 use ratatui::{
     buffer::{Buffer, Cell},
+    layout::Rect,
     style::{Color, Modifier, Style},
 };
 use unicode_width::UnicodeWidthStr as _;
 
-use super::osc;
+use super::{LinkAt, osc};
 use crate::text::Line;
 
 /// Begins a synchronized update: hides the cursor's travels, too.
@@ -137,19 +138,35 @@ impl Pen {
     }
 
     /// The part of a row that has something in it.
-    pub(super) fn row(&mut self, row: &[Cell]) {
-        self.cells(&row[..content(row)]);
+    pub(super) fn row(&mut self, row: Row<'_>) {
+        self.cells(row, 0, content(row.cells));
     }
 
-    fn cells(&mut self, cells: &[Cell]) {
+    fn cells(&mut self, row: Row<'_>, from: usize, to: usize) {
         let mut covered = 0;
-        for cell in cells {
+        let mut open = None;
+        for (x, cell) in row.cells.iter().enumerate().take(to).skip(from) {
             if covered > 0 {
                 covered -= 1;
                 continue;
             }
             covered = cell.symbol().width().saturating_sub(1);
+            let link = row.link(x);
+            if link != open {
+                self.link(open, link);
+                open = link;
+            }
             self.text(cell.symbol(), cell.style());
+        }
+        self.link(open, None);
+    }
+
+    /// Ends one link, and begins another.
+    fn link(&mut self, from: Option<&str>, to: Option<&str>) {
+        if let Some(target) = to.and_then(osc::link_target) {
+            _ = write!(self.out, "\x1b]8;;{target}\x1b\\");
+        } else if from.is_some() {
+            self.out.push_str("\x1b]8;;\x1b\\");
         }
     }
 
@@ -157,28 +174,31 @@ impl Pen {
     /// only when something differs.
     pub(super) fn change(
         &mut self,
-        old: &[Cell],
-        new: &[Cell],
+        old: Row<'_>,
+        new: Row<'_>,
         reach: impl FnOnce(&mut Self, u16),
     ) {
-        let differs = |x: &usize| old.get(*x) != new.get(*x);
-        let Some(mut first) = (0..new.len()).find(differs) else { return };
+        let differs =
+            |x: &usize| old.cells.get(*x) != new.cells.get(*x) || old.link(*x) != new.link(*x);
+        let is_wide =
+            |cells: &[Cell], x: usize| cells.get(x).is_some_and(|cell| cell.symbol().width() > 1);
+        let Some(mut first) = (0..new.cells.len()).find(differs) else { return };
         // The right half of a wide character is written with its left one.
-        while first > 0 && new[first - 1].symbol().width() > 1 {
+        while first > 0 && is_wide(new.cells, first - 1) {
             first -= 1;
         }
-        while first > 0 && old.get(first - 1).is_some_and(|cell| cell.symbol().width() > 1) {
+        while first > 0 && is_wide(old.cells, first - 1) {
             first -= 1;
         }
-        let last = (0..new.len()).rev().find(differs).unwrap_or(first);
+        let last = (0..new.cells.len()).rev().find(differs).unwrap_or(first);
         let mut end = last + 1;
-        if end < new.len() && new[last].symbol().width() > 1 {
+        if end < new.cells.len() && is_wide(new.cells, last) {
             end += 1;
         }
-        let filled = content(new);
+        let filled = content(new.cells);
         reach(self, u16::try_from(first).unwrap_or(u16::MAX));
-        self.cells(&new[first..end.min(filled).max(first)]);
-        if content(old) > filled && end > filled {
+        self.cells(new, first, end.min(filled));
+        if content(old.cells) > filled && end > filled {
             self.reset();
             self.out.push_str(CLEAR_ROW);
         }
@@ -200,9 +220,48 @@ pub(super) fn content(row: &[Cell]) -> usize {
     (last + row[last].symbol().width().max(1)).min(row.len())
 }
 
-/// The cells of a row of a buffer that begins at the origin.
-pub(super) fn row_of(buffer: &Buffer, y: u16) -> &[Cell] {
-    let width = usize::from(buffer.area.width);
-    let start = usize::from(y) * width;
-    buffer.content.get(start..start + width).unwrap_or_default()
+/// What was drawn: the cells, and which of them lead somewhere.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Drawn {
+    pub(super) buffer: Buffer,
+    pub(super) links: Vec<LinkAt>,
+}
+
+impl Drawn {
+    /// Nothing but blanks.
+    pub(super) fn empty(area: Rect) -> Self {
+        Self { buffer: Buffer::empty(area), links: Vec::new() }
+    }
+
+    /// Makes room for another frame.
+    pub(super) fn renew(&mut self, area: Rect) {
+        self.buffer.resize(area);
+        self.buffer.reset();
+        self.links.clear();
+    }
+
+    /// A row; the buffer begins at the origin.
+    pub(super) fn row(&self, y: u16) -> Row<'_> {
+        let width = usize::from(self.buffer.area.width);
+        let start = usize::from(y) * width;
+        let cells = self.buffer.content.get(start..start + width).unwrap_or_default();
+        Row { y, cells, links: &self.links }
+    }
+}
+
+/// A row of what was drawn.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row<'d> {
+    y: u16,
+    pub(super) cells: &'d [Cell],
+    links: &'d [LinkAt],
+}
+
+impl<'d> Row<'d> {
+    fn link(&self, x: usize) -> Option<&'d str> {
+        let is_at = |link: &&LinkAt| {
+            link.y == self.y && (usize::from(link.from)..usize::from(link.to)).contains(&x)
+        };
+        self.links.iter().find(is_at).map(|link| &*link.target)
+    }
 }
