@@ -9,7 +9,9 @@ use ratatui::{
 };
 
 use crate::{
-    composer::{self, Action, Candidate, Composer, Draft, Options, Output, Styles, VimMode},
+    composer::{
+        self, Action, Candidate, Composer, Draft, Keymap, Options, Output, Styles, VimMode,
+    },
     key::{Key, Paste},
     msg::{Answer, ScreenEffect},
     popup::Handled,
@@ -139,6 +141,12 @@ impl Input {
     #[must_use]
     pub fn vim_mode(&self) -> Option<VimMode> {
         self.composer.vim_mode()
+    }
+
+    /// Which key does what where something is written.
+    #[must_use]
+    pub fn keymap(&self) -> &Keymap {
+        self.composer.keymap()
     }
 
     /// The keys of an action, for help.

@@ -433,6 +433,33 @@ fn a_session_is_found_and_gone_on_with() {
 }
 
 #[test]
+fn what_is_typed_in_a_popup_is_edited_where_the_caret_is() {
+    let mut run = run();
+    run.keys("/help\nmodexs<left><backspace>l<delete><home>");
+    assert!(text(&mut run).contains("/ model"), "{}", text(&mut run));
+    let caret = |run: &mut Run| {
+        let (buffer, caret) = run.draw();
+        buffer[caret.unwrap()].symbol().to_owned()
+    };
+    assert_eq!(caret(&mut run), "m");
+    // An arrow down is still the list's, and moving the caret chooses nothing else.
+    run.keys("<down>");
+    let chosen = text(&mut run);
+    run.keys("<right>");
+    assert_eq!((text(&mut run), caret(&mut run)), (chosen, "o".into()));
+    run.keys("<esc>");
+    assert!(text(&mut run).contains("type to filter"));
+    run.keys("<esc>");
+    ask(&mut run, question(1));
+    run.wait(APPROVAL_REST_MS).keys("fuse cache<alt-b>the <end>!<home>");
+    assert!(text(&mut run).contains("Instead: use the cache!"));
+    assert_eq!(caret(&mut run), "u");
+    run.keys("\n");
+    let feedback = Some("use the cache!".into());
+    assert_eq!(answers(&mut run), [(1, ApprovalAnswer::Deny { feedback })]);
+}
+
+#[test]
 fn a_theme_is_tried_and_taken_back() {
     let mut run = run();
     let before = run.tell();

@@ -1,13 +1,14 @@
 //! What each key does: the search first, then the candidates, then vim, then the keymap, then
 //! writing.
 
-use std::{ops::Range, path::PathBuf};
+use std::path::PathBuf;
 
 use codex_proto::op::Delivery;
 
 use super::{
     Action, Attachment, Completion, Composer, Draft, Handled, Kind, Output, VimMode,
     draft::{PASTE_EXPANDED_BYTES_MAX, image_path},
+    edit::edit,
     full,
     text::{Atom, Piece},
     undo::EditKind,
@@ -39,12 +40,11 @@ impl Composer {
             return Handled::Consumed(self.changed());
         }
         if let Some(action) = self.keymap.action(key) {
-            let was_killing = std::mem::take(&mut self.is_killing);
-            return self.act(action, was_killing);
+            return self.act(action);
         }
         match key.written() {
             Some(char) if !commands => {
-                self.is_killing = false;
+                self.killed.close();
                 if let Some(note) = self.is_full(char.len_utf8()) {
                     return Handled::Consumed(vec![note]);
                 }
@@ -181,78 +181,36 @@ impl Composer {
         }
     }
 
-    fn act(&mut self, action: Action, was_killing: bool) -> Handled {
-        let caret = self.text.caret();
-        let text = &mut self.text;
+    fn act(&mut self, action: Action) -> Handled {
+        if action == Action::DeleteForward && self.text.is_empty() {
+            // Ctrl-D with nothing written is for somebody else.
+            return Handled::Ignored;
+        }
+        if edit(action, &mut self.text, &mut self.killed) {
+            return Handled::Consumed(self.changed());
+        }
         match action {
-            Action::AttachClipboard => return Handled::Consumed(vec![Output::AttachClipboard]),
-            Action::Complete => return self.expand(),
-            Action::DeleteBackward => self.erase(self.text.before(caret)..caret),
-            Action::DeleteForward => {
-                if caret == self.text.as_str().len() && self.text.is_empty() {
-                    // Ctrl-D with nothing written is for somebody else.
-                    return Handled::Ignored;
-                }
-                self.erase(caret..self.text.after(caret));
-            }
-            Action::DeleteBackwardWord => {
-                self.kill(self.text.blank_word_before(caret)..caret, true, was_killing);
-            }
-            Action::DeleteForwardWord => {
-                self.kill(caret..self.text.word_after(caret), false, was_killing);
-            }
+            Action::AttachClipboard => Handled::Consumed(vec![Output::AttachClipboard]),
+            Action::Complete => self.expand(),
             Action::Editor => {
                 let draft = self.draft();
-                return Handled::Consumed(vec![Output::Editor(for_editor(&draft))]);
+                Handled::Consumed(vec![Output::Editor(for_editor(&draft))])
             }
             Action::HistorySearch | Action::HistoryNext => {
                 self.history.start_search(self.draft());
                 let asks = self.history.ask();
-                return Handled::Consumed(
-                    asks.then_some(Output::ReadHistory).into_iter().collect(),
-                );
+                Handled::Consumed(asks.then_some(Output::ReadHistory).into_iter().collect())
             }
-            Action::KillLineEnd => {
-                let end = text.line_end(caret);
-                // At the end of a line its newline goes.
-                let end = if end == caret { text.after(caret) } else { end };
-                self.kill(caret..end, false, was_killing);
+            Action::MoveDown => self.move_row(false),
+            Action::MoveUp => self.move_row(true),
+            Action::NewLine => {
+                self.text.insert(&"\n".into(), EditKind::Other);
+                Handled::Consumed(self.changed())
             }
-            Action::KillLineStart => {
-                let start = text.line_start(caret);
-                let start = if start == caret { text.before(caret) } else { start };
-                self.kill(start..caret, true, was_killing);
-            }
-            Action::KillWholeLine => {
-                let end = text.line_end(caret);
-                let range = text.line_start(caret)..text.after(end);
-                self.kill(range, false, was_killing);
-            }
-            Action::MoveDown => return self.move_row(false),
-            Action::MoveUp => return self.move_row(true),
-            Action::MoveLeft => text.set_caret(text.before(caret)),
-            Action::MoveRight => text.set_caret(text.after(caret)),
-            Action::MoveLineStart => text.set_caret(text.line_start(caret)),
-            Action::MoveLineEnd => text.set_caret(text.line_end(caret)),
-            Action::MoveTextStart => text.set_caret(0),
-            Action::MoveTextEnd => text.set_caret(text.as_str().len()),
-            Action::MoveWordLeft => text.set_caret(text.word_before(caret)),
-            Action::MoveWordRight => text.set_caret(text.word_after(caret)),
-            Action::NewLine => text.insert(&"\n".into(), EditKind::Other),
-            Action::Queue => return Handled::Consumed(self.submit(Delivery::FollowUp)),
-            Action::Redo => {
-                text.redo();
-            }
-            Action::Submit => return self.enter(),
-            Action::Undo => {
-                text.undo();
-            }
-            Action::Yank => {
-                let killed = self.killed.clone();
-                text.insert(&killed, EditKind::Other);
-            }
+            Action::Queue => Handled::Consumed(self.submit(Delivery::FollowUp)),
+            Action::Submit => self.enter(),
+            _ => Handled::Ignored,
         }
-        Handled::Consumed(self.changed())
     }
 
     fn enter(&mut self) -> Handled {
@@ -266,25 +224,6 @@ impl Composer {
             return Handled::Ignored;
         }
         Handled::Consumed(self.submit(Delivery::Steer))
-    }
-
-    fn erase(&mut self, range: Range<usize>) {
-        self.text.replace(range, &Piece::default(), EditKind::Erase);
-    }
-
-    fn kill(&mut self, range: Range<usize>, backward: bool, joins: bool) {
-        let removed = self.text.replace(range, &Piece::default(), EditKind::Other);
-        if removed.text.is_empty() {
-            self.is_killing = joins;
-            return;
-        }
-        let killed = std::mem::take(&mut self.killed);
-        self.killed = match (joins, backward) {
-            (false, _) => removed,
-            (true, true) => joined(removed, &killed),
-            (true, false) => joined(killed, &removed),
-        };
-        self.is_killing = true;
     }
 
     /// Replaces the placeholder beside the caret by the text that it stands for.
@@ -411,9 +350,4 @@ fn for_editor(draft: &Draft) -> String {
     }
     text.push_str(&draft.piece.text[from..]);
     text
-}
-
-fn joined(mut first: Piece, second: &Piece) -> Piece {
-    first.push(second);
-    first
 }

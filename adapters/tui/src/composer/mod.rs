@@ -14,6 +14,7 @@
 pub mod action;
 pub mod complete;
 pub mod draft;
+pub mod edit;
 pub mod history;
 mod keys;
 pub mod rank;
@@ -39,6 +40,7 @@ pub use self::{
 use self::{
     complete::Completer,
     draft::{image_path, is_long, label},
+    edit::Killed,
     history::{History, Search},
     text::{Atom, Piece, Text, without_controls},
     undo::EditKind,
@@ -123,9 +125,7 @@ pub struct Composer {
     text: Text,
     attachments: Vec<(u32, Attachment)>,
     next_attachment: u32,
-    /// What was removed last by a kill, and whether the next kill joins it.
-    killed: Piece,
-    is_killing: bool,
+    killed: Killed,
     history: History,
     completer: Completer,
     keymap: Keymap,
@@ -149,8 +149,7 @@ impl Composer {
             text,
             attachments: Vec::new(),
             next_attachment: 1,
-            killed: Piece::default(),
-            is_killing: false,
+            killed: Killed::default(),
             history: History::default(),
             completer: Completer::default(),
             keymap: Keymap::new(&options.keymap),
@@ -340,10 +339,7 @@ impl Composer {
         self.text.reset();
         self.attachments.clear();
         self.next_attachment = 1;
-        // What was killed refers to placeholders that are gone.
-        if !self.killed.atoms.is_empty() {
-            self.killed = Piece::default();
-        }
+        self.killed.forget_placeholders();
         self.history.stop();
         self.scroll = 0;
         if let Some(vim) = &mut self.vim {
@@ -377,7 +373,7 @@ impl Composer {
             self.show_match();
             return Vec::new();
         }
-        self.is_killing = false;
+        self.killed.close();
         if let Some(vim) = &mut self.vim {
             vim.insert(&mut self.text);
         }

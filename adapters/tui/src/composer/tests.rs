@@ -321,8 +321,6 @@ fn vim_commands_open_no_list_and_rest_on_a_character() {
     assert_eq!(composer.text(), "see @s", "it only moves");
     press(&mut composer, "d<enter>");
     assert_eq!(composer.text(), "see @s", "half a command sends nothing");
-    press(&mut composer, "dd");
-    assert_eq!(composer.key(&Key::char('?')), Handled::Ignored, "it is for others");
 }
 
 #[test]

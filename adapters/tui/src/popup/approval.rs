@@ -57,7 +57,7 @@ pub struct Approval {
 enum State {
     Asking,
     /// What to do instead is being written.
-    Feedback(Field),
+    Feedback(Box<Field>),
 }
 
 impl Approval {
@@ -112,7 +112,7 @@ impl Approval {
             }
             Bound::Deny => self.answer(ApprovalAnswer::Deny { feedback: None }, desk),
             Bound::DenyWithFeedback => {
-                self.state = State::Feedback(Field::default());
+                self.state = State::Feedback(Box::default());
                 Handled::Consumed
             }
             Bound::Permissions => {
@@ -309,7 +309,7 @@ impl Layer for Approval {
 
     fn on_key(&mut self, key: Key, desk: &mut Desk) -> Handled {
         if let State::Feedback(field) = &mut self.state {
-            if field.on_key(&key) {
+            if field.on_key(&key, desk.input.keymap()) {
                 return Handled::Consumed;
             }
             return match key.code {

@@ -72,7 +72,7 @@ pub(crate) struct List {
     shown: Vec<usize>,
     /// Place in `shown`.
     chosen: usize,
-    filter: Option<Field>,
+    filter: Option<Box<Field>>,
     /// Whether names take the room that there is, and not the words about them.
     is_name_wide: bool,
     /// What is said when there are no entries at all.
@@ -89,7 +89,7 @@ impl List {
 
     /// With a filter that is typed, and a text that it begins with.
     pub(crate) fn filtered(mut self, filter: &str) -> Self {
-        self.filter = Some(Field::new(filter));
+        self.filter = Some(Box::new(Field::new(filter)));
         if !filter.is_empty() {
             self.refilter();
         }
@@ -135,7 +135,7 @@ impl List {
 
     /// What is typed as a filter.
     pub(crate) fn filter(&self) -> &str {
-        self.filter.as_ref().map_or("", Field::text)
+        self.filter.as_ref().map_or("", |filter| filter.text())
     }
 
     /// Entries that match, of all.
@@ -144,7 +144,7 @@ impl List {
     }
 
     fn refilter(&mut self) {
-        let query = self.filter.as_ref().map_or("", Field::text);
+        let query = self.filter.as_ref().map_or("", |filter| filter.text());
         self.shown = if query.trim().is_empty() {
             (0..self.entries.len()).collect()
         } else {
@@ -163,13 +163,23 @@ impl List {
 
     /// Takes a key.
     pub(crate) fn on_key(&mut self, key: &Key, desk: &Desk) -> Listed {
+        let is = |bound| desk.bindings.is(key, bound);
+        // What writes is the filter's, then what the list knows is the list's.
+        let is_list = [Bound::Accept, Bound::Cancel, Bound::Down, Bound::Up].into_iter().any(is);
+        let is_end = matches!(key.code, KeyCode::Home | KeyCode::End);
         if let Some(filter) = &mut self.filter
-            && filter.on_key(key)
+            && (key.written().is_some() || !is_list)
+            && let before = filter.text().to_owned()
+            // With nothing typed, Home and End are the list's.
+            && !(is_end && before.is_empty())
+            && filter.on_key(key, desk.input.keymap())
         {
+            if filter.text() == before {
+                return Listed::Consumed;
+            }
             self.refilter();
             return Listed::Moved;
         }
-        let is = |bound| desk.bindings.is(key, bound);
         let last = self.shown.len().saturating_sub(1);
         let plain = key.modifiers.is_empty();
         self.chosen = if is(Bound::Accept) {

@@ -194,9 +194,7 @@ impl Vim {
         }
         let wants_char = self.pending.find.is_some() || self.pending.prefix.is_some();
         let char = key.written().or_else(|| letter(key).filter(|_| !wants_char));
-        // Nothing is written: `?` and the like are for others.
-        let is_foreign = text.is_empty() && char == Some('?') && self.pending.is_idle();
-        let Some(char) = char.filter(|_| !is_foreign) else {
+        let Some(char) = char else {
             let was_idle = self.pending.is_idle();
             self.pending = Pending::default();
             return if was_idle { VimKey::Other } else { VimKey::Done };
