@@ -6,8 +6,8 @@
 
 use std::{
     fs::File,
-    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::{FileExt as _, OpenOptionsExt as _},
     path::Path,
     thread,
     time::Duration,
@@ -25,6 +25,8 @@ pub const NAME: &str = "history.jsonl";
 pub const READ_BYTES_MAX: u64 = 8 << 20;
 /// Prompts that are given.
 pub const PROMPTS_MAX: usize = 20_000;
+/// Bytes that are moved at once.
+const MOVE_BYTES: usize = 64 << 10;
 /// How often and how long a lock is waited for.
 const LOCK_TRIES: u32 = 10;
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
@@ -69,7 +71,7 @@ pub fn append(
     }
     file.write_all(line.as_bytes()).map_err(fail)?;
     if let Some(max) = bytes_max.filter(|max| *max > 0 && size + line.len() as u64 > *max) {
-        trim(&mut file, max / 5 * 4).map_err(fail)?;
+        trim(&path, size + line.len() as u64, line.len() as u64, max / 5 * 4).map_err(fail)?;
     }
     Ok(())
 }
@@ -94,22 +96,27 @@ fn ends_with_newline(file: &mut File) -> io::Result<bool> {
 }
 
 /// Keeps whole lines at the end, `keep` bytes at most; the newest one whatever its size.
-fn trim(file: &mut File, keep: u64) -> io::Result<()> {
-    let mut bytes = Vec::new();
-    file.seek(SeekFrom::Start(0))?;
-    file.read_to_end(&mut bytes)?;
-    let keep = usize::try_from(keep).unwrap_or(usize::MAX);
-    let newest =
-        memchr::memrchr(b'\n', &bytes[..bytes.len().saturating_sub(1)]).map_or(0, |at| at + 1);
-    let from = bytes.len().saturating_sub(keep);
-    let start = match from {
-        0 => 0,
-        from => memchr::memchr(b'\n', &bytes[from - 1..]).map_or(bytes.len(), |at| from + at),
-    };
-    let rest = &bytes[start.min(newest)..];
-    // In place, since others may have it open; they wait for the lock.
-    file.set_len(0)?;
-    file.write_all(rest)
+fn trim(path: &Path, size: u64, newest: u64, keep: u64) -> io::Result<()> {
+    // Not the one that appends: it would write at the end, wherever it is told to.
+    let file = File::options().read(true).write(true).open(path)?;
+    let mut start = size.saturating_sub(keep);
+    if start > 0 {
+        let mut reader = BufReader::new(&file);
+        reader.seek(SeekFrom::Start(start - 1))?;
+        start = start - 1 + reader.skip_until(b'\n')? as u64;
+    }
+    // In place and front to back, since others may have it open; they wait for the lock.
+    let (mut from, mut to) = (start.min(size - newest), 0);
+    let mut bytes = vec![0; MOVE_BYTES];
+    loop {
+        let count = file.read_at(&mut bytes, from)?;
+        if count == 0 {
+            return file.set_len(to);
+        }
+        file.write_all_at(&bytes[..count], to)?;
+        from += count as u64;
+        to += count as u64;
+    }
 }
 
 /// The newest prompts, oldest first; none when there is no file. Blocking.
@@ -188,9 +195,36 @@ mod tests {
         append(home.path(), None, 1, "old", None).unwrap();
         let path = home.path().join(NAME);
         let file = File::options().append(true).open(&path).unwrap();
-        file.set_len(READ_BYTES_MAX * 16).unwrap();
+        file.set_len(1 << 30).unwrap();
         append(home.path(), None, 1, "new", None).unwrap();
         assert_eq!(read(home.path()).unwrap(), ["new"]);
+        // Only the end of it is kept, too.
+        append(home.path(), None, 1, "newer", Some(1 << 20)).unwrap();
+        assert_eq!(read(home.path()).unwrap(), ["new", "newer"]);
+        assert!(fs::metadata(&path).unwrap().len() < 1_000);
+    }
+
+    #[test]
+    fn lines_that_cannot_be_understood_are_skipped() {
+        let home = tempfile::tempdir().unwrap();
+        let entry = |text: &str| format!("{{\"session_id\":\"a\",\"ts\":1,\"text\":{text}}}");
+        let mut bytes = Vec::new();
+        for line in [
+            entry("\"one\"").as_bytes(),
+            b"",
+            b"not json",
+            b"\xff\xfe\0\0",
+            entry("7").as_bytes(),
+            entry("\"cut").as_bytes(),
+            b"{\"session_id\":\"a\",\"ts\":1,\"text\":\"two\",\"new\":{}}",
+            &b"[".repeat(200_000),
+            entry("\"three\\u0000\\ud83d\\ude00\"").as_bytes(),
+        ] {
+            bytes.extend_from_slice(line);
+            bytes.push(b'\n');
+        }
+        fs::write(home.path().join(NAME), bytes).unwrap();
+        assert_eq!(read(home.path()).unwrap(), ["one", "two", "three\0😀"]);
     }
 
     #[test]
