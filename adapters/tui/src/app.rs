@@ -420,7 +420,8 @@ impl AppState {
         self.scroll.go_to_end();
         // A thread that is being left takes no more.
         let thread = self.desk.thread().filter(|_| self.desk.session.starting.is_none());
-        if self.desk.setup.history {
+        // Commands are for now: Up brings them back while the program runs.
+        if self.desk.setup.history && !matches!(submission.said, Said::Command { .. }) {
             let text = submission.history;
             self.desk.effect(ScreenEffect::AppendHistory { thread, text });
         }

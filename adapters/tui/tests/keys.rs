@@ -48,6 +48,21 @@ fn enter_steers_and_alt_enter_queues() {
 }
 
 #[test]
+fn prompts_and_scripts_go_into_the_history_and_commands_do_not() {
+    let mut run = run();
+    run.keys("one\n").keys("!ls\n").keys("/raw on\n");
+    let appended = run.take_effects().into_iter().filter_map(|effect| match effect {
+        ScreenEffect::AppendHistory { text, .. } => Some(text),
+        _ => None,
+    });
+    assert_eq!(appended.collect::<Vec<_>>(), ["one", "!ls"]);
+    run.keys("<up>");
+    assert!(run.tell().contains("› /raw on"), "{}", run.tell());
+    run.keys("<up>");
+    assert!(run.tell().contains("! !ls"), "{}", run.tell());
+}
+
+#[test]
 fn esc_stops_and_what_comes_back_is_in_the_composer() {
     let mut run = run();
     run.event(turn_started()).keys("one\n").keys("two<alt-enter>").keys("three");

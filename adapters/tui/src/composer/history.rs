@@ -1,9 +1,14 @@
 //! Prompts from before: stepping through them, and searching them.
 //!
 //! The list is what the history file had, then what was sent in this session. It is asked for when
-//! it is first wanted; until it comes, this session's prompts are all there are.
+//! it is first wanted; until it comes, this session's prompts are all there are. What was said more
+//! than once is there once, where it was said last.
 
-use super::draft::{Attachment, Draft};
+use std::collections::BTreeSet;
+
+use codex_proto::op::PromptPart;
+
+use super::draft::{Attachment, Draft, HISTORY_ENTRY_BYTES_MAX};
 
 /// Drafts of this session that keep what their placeholders stand for; of older ones only the
 /// labels are kept.
@@ -36,11 +41,16 @@ pub struct Search {
 
 impl History {
     /// The prompts of the file, oldest first.
-    pub fn load(&mut self, older: Vec<String>) {
+    pub fn load(&mut self, mut older: Vec<String>) {
+        // The file has what was sent in this session, too.
+        let session: Vec<String> = self.session.iter().map(Draft::for_history).collect();
+        let mut seen: BTreeSet<&str> = session.iter().map(String::as_str).collect();
+        let mut keeps: Vec<bool> = older.iter().rev().map(|text| seen.insert(text)).collect();
+        older.retain(|_| keeps.pop().unwrap_or(true));
         // What is shown keeps its place.
-        let added = older.len() - self.older.as_ref().map_or(0, Vec::len).min(older.len());
+        let before = self.older.as_ref().map_or(0, Vec::len);
         if let Some((index, _)) = &mut self.shown {
-            *index += added;
+            *index = (*index + older.len()).saturating_sub(before);
         }
         self.older = Some(older);
         if self.search.is_some() {
@@ -56,9 +66,12 @@ impl History {
     /// Remembers what was sent.
     pub fn push(&mut self, draft: Draft) {
         self.stop();
-        if self.session.last() != Some(&draft) {
-            self.session.push(draft);
+        let text = draft.for_history();
+        self.session.retain(|have| *have != draft);
+        if let Some(older) = &mut self.older {
+            older.retain(|have| *have != text);
         }
+        self.session.push(draft);
         if self.session.len() > SESSION_MAX {
             self.session.remove(0);
         }
@@ -87,6 +100,10 @@ impl History {
     fn get(&self, index: usize) -> Option<Draft> {
         let older = self.older.as_deref().unwrap_or_default();
         match older.get(index) {
+            // What was never typed in one go is no text to edit.
+            Some(text) if text.len() > HISTORY_ENTRY_BYTES_MAX => {
+                Some(Draft::of_parts(&[PromptPart::Text(text.clone())]))
+            }
             Some(text) => Some(Draft::plain(text)),
             None => self.session.get(index - older.len()).cloned(),
         }
@@ -256,6 +273,32 @@ mod tests {
         history.edit_query(|query| query.push('x'));
         assert_eq!(shown(&history), "new");
         assert_eq!(history.cancel_search().unwrap().piece.text, "new");
+    }
+
+    #[test]
+    fn what_was_said_twice_is_there_once() {
+        let mut history = History::default();
+        history.push(Draft::plain("b"));
+        history.push(Draft::plain("c"));
+        let file = ["b", "a", "x", "a", "b", "c"];
+        history.load(file.map(str::to_owned).to_vec());
+        history.push(Draft::plain("x"));
+        history.push(Draft::plain("b"));
+        let mut texts = Vec::new();
+        while let Some(draft) = history.older(&Draft::default()) {
+            texts.push(draft.piece.text);
+        }
+        assert_eq!(texts, ["b", "x", "c", "a"]);
+        // A search meets each of them once, there and back.
+        history.stop();
+        history.start_search(Draft::default());
+        history.load(["ab", "b", "ab", "b", "ab"].map(str::to_owned).to_vec());
+        history.edit_query(|query| query.push('b'));
+        let shown = |history: &History| history.match_shown().unwrap().piece.text;
+        assert_eq!(shown(&history), "b");
+        assert!(history.next_match(true));
+        assert_eq!(shown(&history), "ab");
+        assert!(!history.next_match(true) && history.next_match(false));
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::key::{Key, KeyCode, Modifiers};
 impl Composer {
     /// A key.
     pub fn key(&mut self, key: &Key) -> Handled {
+        self.is_up_waiting = false;
         if self.history.search().is_some() {
             return self.search_key(key);
         }
@@ -275,7 +276,7 @@ impl Composer {
             if is_visual {
                 return Handled::Consumed(Vec::new());
             }
-            return self.step_history(up, self.text.caret());
+            return self.step_history(up);
         }
         Handled::Consumed(Vec::new())
     }
@@ -304,10 +305,10 @@ impl Composer {
         if up { caret == 0 } else { caret == self.text.as_str().len() }
     }
 
-    fn step_history(&mut self, up: bool, caret: usize) -> Handled {
+    pub(super) fn step_history(&mut self, up: bool) -> Handled {
         if up {
             // The first Up within a text goes to its start.
-            if caret > 0 && !self.history.is_stepping() && !self.text.is_empty() {
+            if self.text.caret() > 0 && !self.history.is_stepping() && !self.text.is_empty() {
                 self.text.set_caret(0);
                 return Handled::Consumed(Vec::new());
             }
@@ -316,9 +317,12 @@ impl Composer {
                 outputs.push(Output::ReadHistory);
             }
             let current = self.draft();
-            if let Some(draft) = self.history.older(&current) {
-                self.set_draft(&draft);
-                self.completer.close();
+            match self.history.older(&current) {
+                Some(draft) => {
+                    self.set_draft(&draft);
+                    self.completer.close();
+                }
+                None => self.is_up_waiting = !outputs.is_empty(),
             }
             return Handled::Consumed(outputs);
         }

@@ -127,6 +127,8 @@ pub struct Composer {
     next_attachment: u32,
     killed: Killed,
     history: History,
+    /// Up was pressed, and the prompt that it shows is still being read.
+    is_up_waiting: bool,
     completer: Completer,
     keymap: Keymap,
     vim: Option<Vim>,
@@ -151,6 +153,7 @@ impl Composer {
             next_attachment: 1,
             killed: Killed::default(),
             history: History::default(),
+            is_up_waiting: false,
             completer: Completer::default(),
             keymap: Keymap::new(&options.keymap),
             vim,
@@ -302,6 +305,9 @@ impl Composer {
     pub fn history_loaded(&mut self, prompts: Vec<String>) {
         self.history.load(prompts);
         self.show_match();
+        if std::mem::take(&mut self.is_up_waiting) {
+            self.step_history(true);
+        }
     }
 
     /// Files that match a query, best first.
@@ -374,6 +380,7 @@ impl Composer {
             return Vec::new();
         }
         self.killed.close();
+        self.is_up_waiting = false;
         if let Some(vim) = &mut self.vim {
             vim.insert(&mut self.text);
         }

@@ -205,6 +205,21 @@ fn up_goes_back_in_time_and_down_comes_home() {
 }
 
 #[test]
+fn the_first_up_waits_for_the_file() {
+    let mut composer = composer();
+    assert_eq!(press(&mut composer, "<up>"), [Output::ReadHistory]);
+    composer.history_loaded(vec!["old".into(), "older".into()]);
+    assert_eq!(composer.text(), "older");
+    press(&mut composer, "<up>");
+    assert_eq!(composer.text(), "old");
+    // Who went on writing is not disturbed.
+    let mut composer = Composer::new(&Options::default());
+    press(&mut composer, "<up>n");
+    composer.history_loaded(vec!["old".into()]);
+    assert_eq!(composer.text(), "n");
+}
+
+#[test]
 fn a_cleared_text_is_not_lost() {
     let mut composer = composer();
     press(&mut composer, "precious");
