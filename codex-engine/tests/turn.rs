@@ -393,6 +393,27 @@ fn a_full_disk_is_a_warning_and_loses_nothing_once_it_has_room() {
 }
 
 #[test]
+fn what_could_never_be_saved_is_told_when_the_thread_ends() {
+    let mut h = Harness::new(settings());
+    h.append_fails = Some(HostErrorKind::DiskFull);
+    h.prompt("hi");
+    h.answer(&[message("one")]);
+    h.op(codex_proto::Op::StopThread { thread: h.thread });
+    assert!(matches!(h.events.last(), Some(Event::ThreadStopped { .. })));
+    let warnings = h.warnings();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[1].ends_with("bytes of the transcript could not be saved and are lost"));
+    // A last try that succeeds loses nothing.
+    let mut h = Harness::new(settings());
+    h.append_fails = Some(HostErrorKind::DiskFull);
+    h.prompt("hi");
+    h.answer(&[message("one")]);
+    h.append_fails = None;
+    h.op(codex_proto::Op::StopThread { thread: h.thread });
+    assert_eq!(h.warnings().len(), 1);
+}
+
+#[test]
 fn stopping_ends_everything() {
     let mut h = Harness::new(settings());
     h.prompt("hi");

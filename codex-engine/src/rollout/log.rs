@@ -122,6 +122,23 @@ impl RolloutLog {
         }
     }
 
+    /// The thread ends: what could not be written until now is lost, and that is said.
+    pub(crate) fn give_up(&mut self, cx: &mut Cx<'_>) {
+        let unsaved = std::mem::take(&mut self.unsaved);
+        if !unsaved.is_empty() {
+            self.lose(unsaved.len(), None, cx);
+        }
+    }
+
+    fn lose(&mut self, bytes: usize, error: Option<&HostError>, cx: &mut Cx<'_>) {
+        self.lost_bytes += bytes as u64;
+        let cause = error.map(|error| format!(": {error}")).unwrap_or_default();
+        cx.warn(format!(
+            "{} bytes of the transcript could not be saved and are lost{cause}",
+            self.lost_bytes
+        ));
+    }
+
     fn write(&mut self, cx: &mut Cx<'_>) {
         let Some(path) = self.path.clone() else { return };
         let mut bytes = std::mem::take(&mut self.unsaved);
@@ -156,11 +173,7 @@ impl RolloutLog {
     fn on_failed(&mut self, writing: Writing, error: &HostError, cx: &mut Cx<'_>) {
         self.sync |= writing.sync;
         if writing.bytes.len() > LOG_PENDING_BYTES_MAX {
-            self.lost_bytes += writing.bytes.len() as u64;
-            cx.warn(format!(
-                "{} bytes of the transcript could not be saved and are lost: {error}",
-                self.lost_bytes
-            ));
+            self.lose(writing.bytes.len(), Some(error), cx);
         } else {
             self.unsaved = writing.bytes;
             if !self.failing {

@@ -388,6 +388,7 @@ impl Thread {
         if let State::Stopping { shared, .. } = &mut self.state {
             shared.commands.abandon(cx);
             shared.commands.list(cx);
+            shared.log.give_up(cx);
         }
         cx.moved(MACHINE, "Stopping", "late", "(stopped)");
         ControlFlow::Break(Done::Stopped)
@@ -467,6 +468,7 @@ impl Thread {
                     if shared.commands.any_running() || shared.log.is_writing() || !voice {
                         return ControlFlow::Continue(());
                     }
+                    shared.log.give_up(cx);
                     cx.moved(MACHINE, "Stopping", "all ended", "(stopped)");
                     return ControlFlow::Break(Done::Stopped);
                 }
