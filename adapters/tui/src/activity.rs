@@ -41,10 +41,14 @@ pub(crate) fn line(desk: &Desk) -> Option<Line> {
     if let Some(retry) = &desk.session.retry {
         let left = retry.until.ms_since(now).div_ceil(1_000);
         line.push(
-            format!("retry {} of {} in {left} s: ", retry.attempt, retry.attempts_max),
+            format!("retry {} of {} in {left} s", retry.attempt, retry.attempts_max),
             look.style(Role::Warn),
         );
-        line.push(crate::text::clean_line(&retry.cause), look.style(Role::Plain));
+        // The cause may be longer than the row.
+        line.push(" \u{b7} Esc stops", dim);
+        let cause = crate::text::clean_line(&retry.cause);
+        line.push(format!(" \u{b7} {cause}"), look.style(Role::Plain));
+        return Some(line);
     } else if let Some((phase, start)) = desk.session.waiting {
         line.push(
             format!("waiting for {} {}", phase.as_str(), since(start)),

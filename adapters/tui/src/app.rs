@@ -12,7 +12,7 @@ use ratatui::{
 };
 
 use crate::{
-    activity,
+    activity, carry,
     cell::{Footer, Tone, shown_script},
     command,
     desk::{Desk, Early},
@@ -206,6 +206,10 @@ impl AppState {
 
     fn on_event(&mut self, event: &Event) {
         if !self.desk.session.is_mine(event) {
+            // Asked for, and then another one was: nobody will see it.
+            if let Event::ThreadReady(ready) = event {
+                self.desk.op(Op::StopThread { thread: ready.thread });
+            }
             return;
         }
         if let Event::Refused { op, reason } = event {
@@ -214,8 +218,21 @@ impl AppState {
         let now = self.desk.now.mono;
         let cx = self.desk.context();
         let desk = &mut self.desk;
-        desk.session.on(now, event);
-        desk.transcript.on(event, now, &desk.setup, &cx);
+        if let Event::ThreadReady(ready) = event {
+            desk.leave();
+            let configure = carry::over(desk, ready);
+            desk.session.on(now, event);
+            let shown = configure.as_ref().map(|configure| carry::shown(ready, configure));
+            let shown =
+                shown.map_or_else(|| event.clone(), |ready| Event::ThreadReady(ready.into()));
+            desk.transcript.on(&shown, now, &desk.setup, &cx);
+            if let Some(configure) = configure {
+                desk.op(Op::Configure(Box::new(configure)));
+            }
+        } else {
+            desk.session.on(now, event);
+            desk.transcript.on(event, now, &desk.setup, &cx);
+        }
         match event {
             Event::ItemStarted { item, .. } if desk.setup.mode == Mode::Plain => {
                 if let ItemBody::Command(command) = &item.body {
@@ -407,6 +424,11 @@ impl AppState {
                 None => message,
             });
         }
+        if desk.thread().is_some() {
+            desk.transcript.notice(Tone::Error, &message, None, &cx);
+            desk.transcript.notice(Tone::Remark, "this conversation goes on", None, &cx);
+            return self.say_early();
+        }
         desk.transcript.notice(Tone::Error, &message, hint.as_deref(), &cx);
         if matches!(reason, Refused::Rollout { .. }) {
             let text = "a new conversation is started instead";
@@ -419,7 +441,7 @@ impl AppState {
     fn say(&mut self, submission: Submission) {
         self.scroll.go_to_end();
         // A thread that is being left takes no more.
-        let thread = self.desk.thread().filter(|_| self.desk.session.starting.is_none());
+        let thread = self.desk.settled();
         // Commands are for now: Up brings them back while the program runs.
         if self.desk.setup.history && !matches!(submission.said, Said::Command { .. }) {
             let text = submission.history;

@@ -66,6 +66,8 @@ pub struct Desk {
     pub bindings: Bindings,
     /// What was said, to come back to.
     pub recall: Recall,
+    /// The model that was chosen in this run, with its effort; it outlives the conversation.
+    pub model: Option<(String, Option<String>)>,
     last_op: u64,
     effects: Vec<ScreenEffect>,
 }
@@ -104,6 +106,7 @@ impl Desk {
             commands_told: Mono::default(),
             bindings: Bindings::new(&setup.keymap),
             recall: Recall::default(),
+            model: None,
             last_op: 0,
             effects: Vec::new(),
             setup,
@@ -133,8 +136,20 @@ impl Desk {
         id
     }
 
-    /// Asks for another thread: the one on the screen is stopped first.
+    /// The thread on the screen, unless it is about to be left for another.
+    #[must_use]
+    pub fn settled(&self) -> Option<ThreadId> {
+        self.thread().filter(|_| self.session.starting.is_none())
+    }
+
+    /// Asks for another thread. The one on the screen goes on until the other is there, so that
+    /// nothing is lost when it is refused.
     pub fn begin(&mut self, op: Op) {
+        self.session.starting = Some(self.op(op));
+    }
+
+    /// Another thread is there: the one on the screen ends.
+    pub(crate) fn leave(&mut self) {
         match self.session.commands.len() {
             0 => {}
             1 => self.note("a command of the other conversation is stopped"),
@@ -143,7 +158,6 @@ impl Desk {
         if let Some(thread) = self.thread() {
             self.op(Op::StopThread { thread });
         }
-        self.session.starting = Some(self.op(op));
     }
 
     /// Says something to the model.

@@ -19,6 +19,7 @@
 
 mod activity;
 pub mod app;
+mod carry;
 pub mod cell;
 pub mod command;
 pub mod composer;

@@ -96,7 +96,7 @@ pub enum Colors {
     True,
 }
 
-/// How the screen is used. Chosen once per run.
+/// How the screen is used. Holds for a whole run; `/screen` chooses for later ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// The alternate screen, with scrolling and search of our own.
@@ -106,6 +106,18 @@ pub enum Mode {
     /// Lines are appended, nothing is redrawn but the line that is typed: for screen readers and
     /// terminals that can do no more.
     Plain,
+}
+
+impl Mode {
+    /// In words.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FullScreen => "full screen",
+            Self::Inline => "inline",
+            Self::Plain => "plain",
+        }
+    }
 }
 
 /// How a terminal shows a notification.

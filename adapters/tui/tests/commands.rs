@@ -108,15 +108,37 @@ fn conversations_begin_and_fork() {
     let mut run = run();
     assert_eq!(ops(&mut run, "/fork"), [], "nothing to fork yet");
     run.event(completed(1, user("hello")));
-    let stop = Op::StopThread { thread: thread() };
     let fork = Op::ForkThread { path: rollout(), prompts_kept: None };
-    assert_eq!(ops(&mut run, "/fork"), [stop.clone(), fork]);
+    assert_eq!(ops(&mut run, "/fork"), [fork]);
     let mut run = self::run();
-    assert_eq!(ops(&mut run, "/clear"), [stop, Op::StartThread]);
+    assert_eq!(ops(&mut run, "/clear"), [Op::StartThread]);
     let mut run = self::run();
     let [Op::Prompt(prompt)] = &ops(&mut run, "/init")[..] else { panic!("a prompt") };
     let Prompt { content, .. } = &**prompt;
     assert!(format!("{content:?}").contains("AGENTS.md"));
+}
+
+#[test]
+fn how_later_runs_use_the_screen_is_written_down() {
+    let mut run = run();
+    let save = |key: &str, value| ScreenEffect::SaveSetting { key: key.into(), value };
+    let saves = |run: &mut Run, line: &str| {
+        let mut effects = effects(run, line);
+        effects.retain(|effect| matches!(effect, ScreenEffect::SaveSetting { .. }));
+        effects
+    };
+    let never = SettingValue::Text("never".into());
+    let always = SettingValue::Text("always".into());
+    let plain = |on| save("tui.plain", SettingValue::Bool(on));
+    let alternate = |value| save("tui.alternate_screen", value);
+    assert_eq!(saves(&mut run, "/screen full"), [plain(false), alternate(always)]);
+    assert!(shown(&mut run).contains("from the next start on: full screen"));
+    assert_eq!(saves(&mut run, "/screen inline"), [plain(false), alternate(never)]);
+    assert_eq!(saves(&mut run, "/screen PLAIN"), [plain(true)]);
+    assert_eq!(saves(&mut run, "/screen"), []);
+    assert!(shown(&mut run).contains("this run is inline"), "{}", shown(&mut run));
+    assert_eq!(saves(&mut run, "/screen half"), []);
+    assert!(shown(&mut run).contains("`half` is no way to use the screen"));
 }
 
 #[test]

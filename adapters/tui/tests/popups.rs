@@ -429,7 +429,7 @@ fn a_session_is_found_and_gone_on_with() {
     // What was typed still holds.
     run.msg(Msg::Answer(Answer::Sessions(sessions))).keys("\n");
     let path = "/home/user/.codex/sessions/2.jsonl".into();
-    assert_eq!(ops(&mut run), [Op::StopThread { thread: thread() }, Op::ResumeThread { path }]);
+    assert_eq!(ops(&mut run), [Op::ResumeThread { path }]);
 }
 
 #[test]
@@ -484,7 +484,7 @@ fn going_back_forks_before_the_prompt_and_gives_its_text() {
     run.keys("<esc><esc><down>\n");
     let path = "/home/user/.codex/sessions/r.jsonl".into();
     let fork = Op::ForkThread { path, prompts_kept: Some(1) };
-    assert_eq!(ops(&mut run), [Op::StopThread { thread: thread() }, fork]);
+    assert_eq!(ops(&mut run), [fork]);
     assert!(text(&mut run).contains("› two"));
 }
 

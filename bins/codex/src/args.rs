@@ -33,7 +33,7 @@ pub(crate) struct Cli {
 /// Flags of the screen.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub(crate) struct ScreenArgs {
-    /// Use the whole terminal, with scrolling of our own
+    /// Use the whole terminal, with scrolling of our own, for this run; `/screen full` keeps it
     #[arg(long, conflicts_with_all = ["no_alt_screen", "plain"])]
     pub(crate) alt_screen: bool,
 

@@ -433,7 +433,7 @@ const TUI: &[Key] = &[
     later("show_tooltips", BOOL, "true", "tips"),
     key("vim_mode_default", BOOL, "false", "vim keys at start"),
     key("raw_output_mode", BOOL, "false", "messages as they came, without markdown"),
-    key("alternate_screen", Kind::Enum(&["auto", "always", "never"]), "auto", "full-screen mode: `always`, or not; `--alt-screen` and `--no-alt-screen` beat it"),
+    key("alternate_screen", Kind::Enum(&["auto", "always", "never"]), "auto", "full-screen mode: `always`, or not; `/screen` writes it, `--alt-screen` and `--no-alt-screen` beat it"),
     key("plain", BOOL, "false", "appends lines and redraws nothing but the line that is typed, for screen readers; as `--plain` (ours)"),
     key("status_line", STRINGS, "[\"model-with-reasoning\", \"current-dir\"]", "parts of the status line"),
     key("status_command", STRINGS, "", "a program and its arguments that read JSON and print the status line (ours)"),

@@ -15,6 +15,7 @@ mod quit;
 mod raw;
 mod resume;
 mod rewind;
+mod screen;
 mod status;
 mod stop;
 mod theme;
@@ -69,6 +70,7 @@ pub const COMMANDS: &[Command] = &[
     status::STATUS,
     context::CONTEXT,
     theme::THEME,
+    screen::SCREEN,
     vim::VIM,
     copy::COPY,
     raw::RAW,

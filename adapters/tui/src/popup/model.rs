@@ -32,7 +32,7 @@ impl ModelPicker {
 
 /// Sets what later turns run with, now and for later runs.
 pub(crate) fn set(desk: &mut Desk, slug: &str, effort: Option<&str>) {
-    let Some(thread) = desk.thread() else {
+    let Some(thread) = desk.settled() else {
         desk.note("the conversation is still starting");
         return;
     };
@@ -42,6 +42,7 @@ pub(crate) fn set(desk: &mut Desk, slug: &str, effort: Option<&str>) {
         ..Configure::new(thread)
     };
     desk.op(Op::Configure(Box::new(configure)));
+    desk.model = Some((slug.to_owned(), effort.map(str::to_owned)));
     let mut save = |key: &str, value: &str| {
         let (key, value) = (key.into(), SettingValue::Text(value.into()));
         desk.effect(ScreenEffect::SaveSetting { key, value });

@@ -81,15 +81,18 @@ pub(crate) fn find(name: &str) -> Option<&'static Preset> {
 /// The name of the preset that holds; `None` when what holds is none.
 pub(crate) fn current(desk: &Desk) -> Option<&'static str> {
     let config = desk.session.config.as_ref()?;
-    let is = |preset: &&Preset| {
-        (preset.approval, preset.sandbox) == (config.approval, config.sandbox.mode)
-    };
+    named(config.approval, config.sandbox.mode)
+}
+
+/// The name of the preset that a policy and a mode make.
+pub(crate) fn named(approval: ApprovalPolicy, sandbox: SandboxMode) -> Option<&'static str> {
+    let is = |preset: &&Preset| (preset.approval, preset.sandbox) == (approval, sandbox);
     PRESETS.iter().find(is).map(|preset| preset.name)
 }
 
 /// Lets a preset hold at once.
 pub(crate) fn set(desk: &mut Desk, preset: &Preset) {
-    let Some(thread) = desk.thread() else {
+    let Some(thread) = desk.settled() else {
         desk.note("the conversation is still starting");
         return;
     };
