@@ -537,7 +537,9 @@ impl Stack {
             _ => {
                 let hint = match nearest(&name, profiles.keys().map(String::as_str)) {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None if profiles.is_empty() => "no profile is defined".to_owned(),
+                    None if profiles.is_empty() => {
+                        format!("none is defined; add a table [profiles.{name}] to config.toml")
+                    }
                     None => {
                         let names: Vec<_> =
                             profiles.keys().take(20).map(|name| format!("`{name}`")).collect();

@@ -181,7 +181,12 @@ fn unknown_names_are_refused_with_advice() {
             profile.clone(),
             "Error: config profile `wrok` not found; did you mean `work`?",
         ),
-        ("", profile, "Error: config profile `wrok` not found; no profile is defined"),
+        (
+            "",
+            profile,
+            "Error: config profile `wrok` not found; none is defined; add a table \
+             [profiles.wrok] to config.toml",
+        ),
         (
             "profile = \"zzz\"\nprofiles.work.model = \"x\"",
             Overrides::default(),
