@@ -84,6 +84,9 @@ impl Modes {
     }
 }
 
+/// Leaves what was drawn where it is: what is said next begins on a row of its own, with nothing below.
+pub(crate) const STEP_OFF: &str = "\r\n\x1b[J";
+
 /// Asks for keys that can be told apart.
 #[must_use]
 pub fn kitty_on() -> String {

@@ -21,7 +21,7 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetat
 
 use crate::{
     keeper::{Keeper, Line},
-    modes::{Modes, QUERIES, kitty_on},
+    modes::{Modes, QUERIES, STEP_OFF, kitty_on},
     output::{Output, write_all},
     reader::{Reader, TermEvent},
 };
@@ -130,6 +130,12 @@ impl Terminal {
         }
     }
 
+    /// Whether it is still ours; a panic puts it right at once.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        lock(&self.shared).is_ours
+    }
+
     /// The bytes of the questions that are asked once the first frame is out.
     #[must_use]
     pub fn queries(&self) -> &'static str {
@@ -149,7 +155,7 @@ impl Terminal {
         let raw = tcgetattr(&self.terminal).unwrap_or_else(|_| self.raw.clone());
         let mut keeper =
             Keeper::start(program, self.terminal.try_clone()?, cooked, Line::of(&raw))?;
-        keeper.leave(&leave);
+        keeper.leave(&(leave + STEP_OFF));
         self.keeper = Some(keeper);
         Ok(())
     }
@@ -168,9 +174,11 @@ impl Terminal {
         Some(kitty_on())
     }
 
+    /// Has the keeper leave the terminal like this; nothing is to be done when there is nothing.
     fn tell_keeper(&mut self, leave: &str) {
         if let Some(keeper) = &mut self.keeper {
-            keeper.leave(leave);
+            let step_off = if leave.is_empty() { "" } else { STEP_OFF };
+            keeper.leave(&format!("{leave}{step_off}"));
         }
     }
 
@@ -255,7 +263,7 @@ fn restore_on_panic(shared: &Arc<Mutex<Shared>>) {
             // A panic while it is locked leaves it to the keeper.
             && let Ok(mut shared) = shared.try_lock()
         {
-            let leave = shared.modes.leave();
+            let leave = shared.modes.leave() + STEP_OFF;
             let _ = shared.leave(&leave);
         }
         before(info);

@@ -23,6 +23,9 @@ fn main() -> ExitCode {
     // This program starts itself again to look after commands; that must come first.
     codex_process::run_spawner_if_asked();
     codex_term::run_keeper_if_asked();
+    // A file that may not grow further (`ulimit -f`) is an error of that write, not our end. A handler,
+    // since programs that we start inherit what is ignored.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default());
     let Cli { session, screen, prompt, command } = Cli::parse();
     let outer = session.config.clone();
     let code = match command {

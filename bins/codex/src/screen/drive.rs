@@ -54,6 +54,20 @@ pub(super) struct Ended {
     signal: Option<i32>,
     /// What was wrong with the terminal.
     error: Option<String>,
+    /// What the engine had to say when the screen was gone, one sentence each.
+    warnings: Vec<String>,
+    /// The screen panicked.
+    crashed: Option<Crashed>,
+}
+
+/// Runs the screen; when it panics, everything else ends in order all the same.
+pub(super) async fn guarded(run: impl Future<Output = Ended>) -> Ended {
+    use smol::future::FutureExt as _;
+    let ran = std::panic::AssertUnwindSafe(run).catch_unwind().await;
+    ran.unwrap_or_else(|_| {
+        let crashed = Crashed { message: "the screen panicked".into() };
+        Ended { crashed: Some(crashed), ..Ended::default() }
+    })
 }
 
 /// Says goodbye and gives the exit code of the process.
@@ -64,10 +78,13 @@ pub(super) fn finish(ended: Ended, crashed: Option<Crashed>) -> u8 {
         let _ = writeln!(out, "{line}");
     }
     let _ = out.flush();
-    if let Some(crashed) = crashed {
+    for warning in &ended.warnings {
+        stderr::line(&format!("warning: {warning}"));
+    }
+    if let Some(crashed) = crashed.or(ended.crashed) {
         stderr::line(&format!(
             "Error: {crashed}. This is a bug; please report it with the lines above. The session \
-             so far is kept."
+             so far is kept: codex resume --last"
         ));
         return 101;
     }
@@ -106,6 +123,8 @@ pub(super) struct Screen {
     lines_waiting: usize,
     ops: VecDeque<(OpId, Op)>,
     thread: Option<ThreadId>,
+    /// Where the thread is written.
+    rollout: Option<PathBuf>,
     ended: Option<Ended>,
     /// A stop that was ours comes back as a signal.
     expects_continue: bool,
@@ -144,6 +163,7 @@ impl Screen {
             lines_waiting: 0,
             ops: VecDeque::new(),
             thread: None,
+            rollout: None,
             ended: None,
             expects_continue: false,
         }
@@ -186,9 +206,18 @@ impl Screen {
             self.take_more(&events);
         }
         let ended = self.ended.take().unwrap_or_default();
-        let ended = self.leave(ended).await;
-        self.stop(&ops, &events).await;
+        let mut ended = self.leave(ended).await;
+        ended.warnings = self.stop(&ops, &events).await;
         ops.close();
+        if let Some(rollout) = self.rollout.filter(|path| !path.exists())
+            && !ended.farewell.is_empty()
+        {
+            ended.farewell.clear();
+            let rollout = rollout.display();
+            ended
+                .warnings
+                .push(format!("this conversation is not kept: {rollout} was not written"));
+        }
         ended
     }
 
@@ -272,7 +301,10 @@ impl Screen {
 
     fn on_event(&mut self, event: Event) {
         match &event {
-            Event::ThreadReady(ready) => self.thread = Some(ready.thread),
+            Event::ThreadReady(ready) => {
+                self.thread = Some(ready.thread);
+                self.rollout.clone_from(&ready.rollout);
+            }
             Event::ThreadStopped { thread } if self.thread == Some(*thread) => self.thread = None,
             _ => {}
         }
@@ -391,7 +423,8 @@ impl Screen {
     }
 
     fn draw(&mut self) {
-        if !matches!(self.hold, Hold::Ours) || self.terminal.output().is_busy() {
+        let is_held = !matches!(self.hold, Hold::Ours) || !self.terminal.is_ours();
+        if is_held || self.terminal.output().is_busy() {
             return;
         }
         let mut bytes = String::new();
@@ -410,6 +443,10 @@ impl Screen {
 
     /// Removes the live region, so that somebody else can write.
     fn clear(&mut self) {
+        // What a panic said stays.
+        if !self.terminal.is_ours() {
+            return;
+        }
         let bytes = self.writer.finish();
         let written = smol::block_on(future::or(
             async {
@@ -497,16 +534,19 @@ impl Screen {
         ended
     }
 
-    /// Lets the thread end in order.
-    async fn stop(&mut self, ops: &Ops, events: &Receiver<Event>) {
-        let Some(thread) = self.thread else { return };
+    /// Lets the thread end in order; what it warns of meanwhile.
+    async fn stop(&mut self, ops: &Ops, events: &Receiver<Event>) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let Some(thread) = self.thread else { return warnings };
         if ops.send(OWN_OP, Op::StopThread { thread }).await.is_err() {
-            return;
+            return warnings;
         }
         let stopped = async {
             while let Ok(event) = events.recv().await {
-                if matches!(event, Event::ThreadStopped { thread: ended } if ended == thread) {
-                    break;
+                match event {
+                    Event::ThreadStopped { thread: ended } if ended == thread => break,
+                    Event::Warning { message, .. } => warnings.push(message),
+                    _ => {}
                 }
             }
         };
@@ -514,5 +554,20 @@ impl Screen {
             Timer::after(STOP_WITHIN).await;
         })
         .await;
+        warnings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_screen_that_panics_is_a_bug_that_is_told() {
+        let ended = smol::block_on(guarded(async { panic!("on purpose, for a test") }));
+        let message = ended.crashed.as_ref().map(|crashed| crashed.message.as_str());
+        assert_eq!(message, Some("the screen panicked"));
+        assert_eq!(finish(ended, None), 101);
+        assert_eq!(finish(smol::block_on(guarded(async { Ended::default() })), None), 0);
     }
 }

@@ -1,9 +1,19 @@
 //! Carries out what the screen wants done. Nothing here waits: what takes time runs elsewhere and
 //! answers later.
 
-use std::{path::PathBuf, process::Command, thread, time::Duration};
+use std::{
+    collections::VecDeque,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
-use codex_proto::{Wall, effect::ProjectQuery, settings::ProjectSettings};
+use codex_proto::{HostError, Wall, effect::ProjectQuery, settings::ProjectSettings};
 use codex_store::{config_edit, history, project, rollouts::Filter, sessions};
 use codex_tui::{
     Answer,
@@ -43,6 +53,31 @@ pub(super) struct Services {
     pub(super) status_command: Vec<String>,
     pub(super) history_bytes_max: Option<u64>,
     files: Files,
+    saves: Arc<Saves>,
+    /// That prompts are not kept is told once.
+    is_history_told: Arc<AtomicBool>,
+}
+
+/// Settings that are to be written, in order: each file is read, changed and replaced as a whole.
+#[derive(Debug, Default)]
+struct Saves {
+    waiting: Mutex<VecDeque<(String, SettingValue)>>,
+    writing: Mutex<()>,
+}
+
+impl Saves {
+    /// Writes the next one.
+    fn write(&self, path: &Path) -> Option<HostError> {
+        let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let (key, value) = next?;
+        let keys: Vec<&str> = key.split('.').collect();
+        let saved = match value {
+            SettingValue::Bool(value) => config_edit::set(path, &keys, value),
+            SettingValue::Text(value) => config_edit::set(path, &keys, value),
+        };
+        saved.err()
+    }
 }
 
 impl Services {
@@ -62,6 +97,8 @@ impl Services {
             status_command: plan.status_command.clone(),
             history_bytes_max: plan.history_bytes_max,
             files: Files::default(),
+            saves: Arc::default(),
+            is_history_told: Arc::default(),
         }
     }
 
@@ -90,11 +127,12 @@ impl Services {
     ) {
         let (home, bytes_max) = (self.codex_home.clone(), self.history_bytes_max);
         let seconds = u64::try_from(now.0 / 1_000).unwrap_or(0);
+        let is_told = Arc::clone(&self.is_history_told);
         self.elsewhere(move || {
-            if let Err(error) = history::append(&home, thread, seconds, &text, bytes_max) {
-                tracing::warn!(%error, "a prompt is not in the history");
-            }
-            None
+            let error = history::append(&home, thread, seconds, &text, bytes_max).err()?;
+            tracing::warn!(%error, "a prompt is not in the history");
+            let is_first = !is_told.swap(true, Ordering::Relaxed);
+            is_first.then(|| Answer::NotSaved(format!("prompts of this run: {error}")))
         });
     }
 
@@ -183,14 +221,9 @@ impl Services {
 
     pub(super) fn save_setting(&self, key: String, value: SettingValue) {
         let path = self.codex_home.join("config.toml");
-        self.elsewhere(move || {
-            let keys: Vec<&str> = key.split('.').collect();
-            let saved = match value {
-                SettingValue::Bool(value) => config_edit::set(&path, &keys, value),
-                SettingValue::Text(value) => config_edit::set(&path, &keys, value),
-            };
-            saved.err().map(|error| Answer::NotSaved(error.to_string()))
-        });
+        let saves = Arc::clone(&self.saves);
+        saves.waiting.lock().unwrap_or_else(PoisonError::into_inner).push_back((key, value));
+        self.elsewhere(move || saves.write(&path).map(|error| Answer::NotSaved(error.to_string())));
     }
 
     pub(super) fn status_script(&self, json: String) {
@@ -260,6 +293,27 @@ fn base64(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_that_are_saved_at_once_are_all_there() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("config.toml");
+        let saves = Saves::default();
+        for n in 0..8 {
+            let save = (format!("k{}", n % 4), SettingValue::Text(n.to_string()));
+            saves.waiting.lock().unwrap().push_back(save);
+        }
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| assert_eq!(saves.write(&path), None));
+            }
+        });
+        let text = std::fs::read_to_string(&path).unwrap();
+        for n in 4..8 {
+            assert!(text.contains(&format!("k{} = \"{n}\"", n - 4)), "{text}");
+        }
+        assert_eq!(saves.write(&path), None, "nothing waits");
+    }
 
     #[test]
     fn a_toast_runs_nothing_of_its_text() {

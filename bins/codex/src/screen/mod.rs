@@ -104,7 +104,8 @@ fn start(mut request: Request) -> Result<u8, StartError> {
     let executors = session.executors(Box::new(net), sockets, &settings.host)?;
     let options = HostOptions { settings, seed, wants: |_| true, journal };
     let (host, ops, events) = Host::new(options, executors);
-    let (crashed, ended) = smol::block_on(smol::future::zip(host.run(), screen.run(ops, events)));
+    let (crashed, ended) =
+        smol::block_on(smol::future::zip(host.run(), drive::guarded(screen.run(ops, events))));
     session.sweep();
     Ok(drive::finish(ended, crashed.err()))
 }

@@ -4,6 +4,7 @@
 use std::{
     fs,
     io::{Read, Write},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
@@ -20,7 +21,9 @@ const RUN_MAX: Duration = Duration::from_secs(30);
 
 pub(crate) struct World {
     dir: TempDir,
-    _server: Option<Server>,
+    server: Option<Server>,
+    /// Where it listened.
+    address: SocketAddr,
     /// Bodies of the requests so far.
     pub(crate) requests: Arc<Mutex<Vec<Value>>>,
 }
@@ -48,6 +51,19 @@ impl Ran {
     }
 }
 
+fn serve(script: &str, addr: SocketAddr, requests: &Arc<Mutex<Vec<Value>>>) -> Server {
+    let log = Arc::clone(requests);
+    let options = ServerOptions {
+        addr,
+        on_request: Some(Box::new(move |request: &LoggedRequest<'_>| {
+            log.lock().unwrap().push(serde_json::from_slice(request.body).unwrap_or_default());
+        })),
+        ..ServerOptions::default()
+    };
+    let script = Script::parse("test", script).unwrap_or_else(|error| panic!("{error}"));
+    Server::serve(script, options).unwrap()
+}
+
 fn kind(event: &Value) -> String {
     let name = event["type"].as_str().unwrap().to_owned();
     match event["item"]["type"].as_str() {
@@ -60,17 +76,19 @@ impl World {
     /// A world whose model follows a script.
     pub(crate) fn new(script: &str) -> Self {
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let log = Arc::clone(&requests);
-        let options = ServerOptions {
-            on_request: Some(Box::new(move |request: &LoggedRequest<'_>| {
-                log.lock().unwrap().push(serde_json::from_slice(request.body).unwrap_or_default());
-            })),
-            ..ServerOptions::default()
-        };
-        let script = Script::parse("test", script).unwrap_or_else(|error| panic!("{error}"));
-        let server = Server::serve(script, options).unwrap();
+        let server = serve(script, ServerOptions::default().addr, &requests);
         let url = server.base_url();
         Self::at(&url, Some(server), requests)
+    }
+
+    /// The model is gone: nobody listens at its address.
+    pub(crate) fn stop_server(&mut self) {
+        self.address = self.server.take().unwrap().addr();
+    }
+
+    /// A model listens at the address again.
+    pub(crate) fn start_server(&mut self, script: &str) {
+        self.server = Some(serve(script, self.address, &self.requests));
     }
 
     /// A world whose model is at an address where nobody listens.
@@ -90,7 +108,8 @@ impl World {
              request_max_retries = 0\nstream_max_retries = 1\n"
         );
         fs::write(dir.path().join("home/config.toml"), config).unwrap();
-        Self { dir, _server: server, requests }
+        let address = ServerOptions::default().addr;
+        Self { dir, server, address, requests }
     }
 
     pub(crate) fn project(&self) -> PathBuf {

@@ -1,0 +1,320 @@
+//! The edges of the screen, end to end: stops, editors, trust, plain mode, terminals that can do
+//! little, output that would harm one, and what a disk or a network does not give.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "world/pty.rs"]
+mod pty;
+#[path = "world/mod.rs"]
+mod world;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+use self::{
+    pty::Pty,
+    world::{World, until},
+};
+
+fn world(script: &Value) -> World {
+    World::new(&script.to_string())
+}
+
+fn fine() -> Value {
+    json!({ "default": { "items": ["Fine."] } })
+}
+
+fn start(world: &World, args: &[&str]) -> Pty {
+    started(world.command(args))
+}
+
+fn started(command: Command) -> Pty {
+    let pty = Pty::start(command, 90, 30);
+    pty.until_shown("\u{203a} ");
+    pty
+}
+
+fn quit(pty: &mut Pty) {
+    pty.send(b"\x04");
+    let status = pty.wait();
+    assert_eq!(status.code(), Some(0), "{}", pty.text());
+    assert!(pty.is_put_right());
+    // What was written last may still be on its way.
+    until("all modes are left", || pty.modes_left_on().is_empty());
+}
+
+/// The same command, started by a line of shell; `"$0" "$@"` is the command.
+fn by_shell(command: &Command, line: &str) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", line]).arg(command.get_program()).args(command.get_args());
+    shell.current_dir(command.get_current_dir().unwrap()).env_clear();
+    shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell
+}
+
+/// The letter of a process's state, e.g. `T` when it is stopped.
+fn state(pid: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.trim_start().chars().next()
+}
+
+#[test]
+fn a_stop_gives_the_terminal_back_and_a_continue_takes_it_again() {
+    let world = world(&fine());
+    let mut pty = start(&world, &[]);
+    pty.send(b"half a prompt");
+    pty.until_shown("half a prompt");
+    let pid = pty.child.id();
+    for by_key in [true, false] {
+        if by_key {
+            pty.send(b"\x1a");
+        } else {
+            pty.signal(libc::SIGTSTP);
+        }
+        until("it is stopped", || state(pid) == Some('T'));
+        assert!(pty.is_put_right());
+        until("all modes are left", || pty.modes_left_on().is_empty());
+        pty.until("the region is gone", |text| !text.contains("half a prompt"));
+        // The window changes while nobody looks.
+        pty.resize(if by_key { 60 } else { 90 }, if by_key { 20 } else { 30 });
+        pty.signal(libc::SIGCONT);
+        pty.until_shown("\u{203a} half a prompt");
+        until("it is ours again", || !pty.is_put_right());
+        until("pastes are marked again", || pty.modes_left_on().contains(&"2004".to_owned()));
+        assert_eq!(pty.text().matches("half a prompt").count(), 1, "{}", pty.text());
+    }
+    pty.send(b"\r");
+    pty.until_shown("Fine.");
+    quit(&mut pty);
+}
+
+#[test]
+fn an_editor_changes_the_prompt_and_one_that_fails_does_not() {
+    let world = world(&fine());
+    let editor = world.home().join("edit.sh");
+    let script = "stty -a >\"${1%/*}/stty\"; cp \"${1%/*}/stty\" \"$HOME\"\n\
+                  case $(cat \"$1\") in *fail*) echo lost >\"$1\"; exit 3;; esac\n\
+                  printf 'and by hand' >>\"$1\"\n";
+    fs::write(&editor, format!("#!/bin/sh\n{script}")).unwrap();
+    let mut command = world.command(&[]);
+    command.env("EDITOR", format!("/bin/sh {}", editor.display()));
+    let mut pty = started(command);
+    pty.send(b"typed ");
+    pty.until_shown("typed");
+    pty.send(b"\x07");
+    pty.until_shown("\u{203a} typed and by hand");
+    let stty = fs::read_to_string(world.home().join("stty")).unwrap();
+    assert!(stty.contains(" icanon") && stty.contains(" echo "), "{stty}");
+    pty.send(b"\x15fail");
+    pty.until_shown("\u{203a} fail");
+    pty.send(b"\x07");
+    pty.until_shown("exit status: 3; the text is as it was");
+    pty.until_shown("\u{203a} fail");
+    pty.send(b"\x15");
+    pty.line("hello");
+    pty.until_shown("Fine.");
+    quit(&mut pty);
+}
+
+#[test]
+fn a_project_is_trusted_once_and_the_configuration_keeps_its_comments() {
+    let world = world(&fine());
+    let folder = world.project().join(".codex");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("config.toml"), "model = \"of-the-project\"\n").unwrap();
+    let path = world.home().join("config.toml");
+    let mine = format!("# mine\n{}", fs::read_to_string(&path).unwrap());
+    let asked = "brings configuration of its own";
+    let ask = |answer: &[u8]| {
+        let mut pty = Pty::start(world.command(&[]), 90, 30);
+        pty.until_shown("Enter not now:");
+        assert!(pty.text().contains(asked) && pty.text().contains("model = \"of-the-project\""));
+        pty.send(answer);
+        pty.until_shown("new conversation");
+        let text = pty.text();
+        quit(&mut pty);
+        text.contains("of-the-project \u{b7}")
+    };
+    fs::write(&path, &mine).unwrap();
+    assert!(!ask(b"\r"), "no answer does not count");
+    assert_eq!(fs::read_to_string(&path).unwrap(), mine, "nor is it kept");
+    for (answer, level) in [(b"n\r", "untrusted"), (b"y\r", "trusted")] {
+        fs::write(&path, &mine).unwrap();
+        assert_eq!(ask(answer), level == "trusted");
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with(&mine), "{text}");
+        assert!(text.contains(&format!("trust_level = \"{level}\"")), "{text}");
+        let mut pty = start(&world, &[]);
+        assert!(!pty.text().contains(asked), "asked again: {}", pty.text());
+        quit(&mut pty);
+    }
+}
+
+#[test]
+fn an_input_or_output_that_is_no_terminal_is_named() {
+    let world = World::without_server();
+    for (line, name) in [
+        ("exec \"$0\" <&-", "stdin"),
+        ("echo hello | \"$0\"", "stdin"),
+        ("\"$0\" >out", "stdout"),
+        ("\"$0\" resume --last | cat", "stdout"),
+    ] {
+        let line = format!("{line}; echo code $?");
+        let mut pty = Pty::start(by_shell(&world.command(&[]), &line), 90, 24);
+        pty.wait();
+        pty.until_shown(&format!("Error: {name} is not a terminal; `codex exec PROMPT` works"));
+        assert!(pty.is_put_right());
+    }
+}
+
+#[test]
+fn a_terminal_of_one_cell_is_survived() {
+    let world = world(&fine());
+    let mut pty = Pty::start(world.command(&[]), 1, 1);
+    until("something is drawn", || pty.byte_count() > 0);
+    pty.send(b"hello\r");
+    until("it is sent", || world.requests.lock().unwrap().len() == 1);
+    pty.resize(90, 30);
+    pty.until_shown("Ask for anything");
+    pty.line("once more");
+    pty.until_shown("Fine.");
+    quit(&mut pty);
+}
+
+#[test]
+fn what_a_command_prints_cannot_harm_the_terminal() {
+    let print = r"printf 'before\377\376after \033[2J\033]0;evil-title\007\033[?1049hx\033P+q\033\\y\b\b\r\n'";
+    let call = json!({ "call": "exec_command", "args": { "cmd": print } });
+    let world = world(&json!({ "steps": [{ "items": [call] }, { "items": ["Done."] }] }));
+    let mut pty = start(&world, &["-s", "danger-full-access", "-a", "never"]);
+    let begun = pty.byte_count();
+    pty.line("print");
+    pty.until_shown("Done.");
+    pty.until("the output is shown", |text| text.contains("before") && text.contains("after xy"));
+    let bytes = pty.written();
+    let text = String::from_utf8_lossy(&bytes[begun..]);
+    for harm in ["\x1b[2J", "\x1b]0;evil", "\x1b[?1049h", "\x1bP"] {
+        assert!(!text.contains(harm), "{harm:?} came through");
+    }
+    quit(&mut pty);
+}
+
+/// How often each thread of a process has waited so far.
+fn waits(pid: u32) -> BTreeMap<String, u64> {
+    let mut waits = BTreeMap::new();
+    for task in fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten() {
+        let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
+        let count = status.lines().find_map(|l| l.strip_prefix("voluntary_ctxt_switches:"));
+        let name = status.lines().next().unwrap_or_default().replace("Name:\t", "");
+        if let Some(count) = count.and_then(|count| count.trim().parse().ok()) {
+            waits.insert(format!("{name} {}", task.file_name().to_string_lossy()), count);
+        }
+    }
+    waits
+}
+
+#[test]
+fn nothing_wakes_up_once_a_command_has_run() {
+    let call = json!({ "call": "exec_command", "args": { "cmd": "seq 1 200000" } });
+    let world = world(&json!({ "steps": [{ "items": [call] }, { "items": ["Done."] }] }));
+    let mut pty = start(&world, &["-s", "workspace-write"]);
+    pty.line("count");
+    pty.until_shown("200000");
+    pty.until_shown("Done.");
+    pty.until_shown("context left");
+    // Connections and threads that are kept for a while end first.
+    let until = Instant::now() + Duration::from_secs(45);
+    let mut woken = Vec::new();
+    while Instant::now() < until {
+        let before = waits(pty.child.id());
+        thread::sleep(Duration::from_secs(3));
+        let after = waits(pty.child.id()).into_iter();
+        woken = after
+            .filter_map(|(name, count)| {
+                let more = count - before.get(&name)?;
+                (more > 0).then_some((name, more))
+            })
+            .collect();
+        if woken.iter().map(|(_, count)| count).sum::<u64>() <= 2 {
+            return quit(&mut pty);
+        }
+    }
+    panic!("these wake up within 3 s, for ever: {woken:?}");
+}
+
+#[test]
+fn a_conversation_goes_on_when_another_cannot_be_resumed() {
+    let world = world(&json!({ "steps": [
+        { "items": ["First."] }, { "items": ["Second."] }, { "items": ["Third."] }
+    ] }));
+    let mut pty = start(&world, &["the earlier one"]);
+    pty.until_shown("First.");
+    quit(&mut pty);
+    let mut pty = start(&world, &["the one on the screen"]);
+    pty.until_shown("Second.");
+    pty.line("/resume");
+    pty.until_shown("the earlier one");
+    fs::remove_file(&world.rollouts()[0]).unwrap();
+    pty.send(b"earlier\r");
+    pty.until_shown("this conversation goes on");
+    pty.line("and now");
+    pty.until_shown("Third.");
+    let requests = world.requests.lock().unwrap();
+    let last = requests.last().unwrap().to_string();
+    assert!(last.contains("the one on the screen"), "{last}");
+}
+
+#[test]
+fn a_network_that_is_cut_is_told_and_the_conversation_goes_on() {
+    let cut = json!({ "items": ["Half of an answer"], "deltas": true, "cut_after": 3 });
+    let mut world = world(&json!({ "steps": [cut, { "items": ["Whole."] }] }));
+    let retries = "model_providers.local.stream_max_retries=5";
+    let slow = "model_providers.local.request_max_retries=5";
+    let mut pty = start(&world, &["-c", retries, "-c", slow]);
+    pty.line("one");
+    pty.until_shown("Whole.");
+    pty.until_shown("context left");
+    // Nobody answers: it says what it waits for, and Esc ends it at once.
+    world.stop_server();
+    pty.line("two");
+    pty.until("it is said", |text| text.contains("retry") && text.contains(" of 5 in "));
+    assert!(pty.text().contains("Esc stops"), "{}", pty.text());
+    let pressed = Instant::now();
+    pty.send(b"\x1b");
+    pty.until_shown("stopped");
+    assert!(pressed.elapsed() < Duration::from_secs(5), "{:?}", pressed.elapsed());
+    // The server is back while a turn waits for it.
+    pty.send(b"\x15");
+    pty.line("three");
+    pty.until("it is said", |text| text.contains("retry") && text.contains(" of 5 in "));
+    world.start_server(&json!({ "default": { "items": ["Back."] } }).to_string());
+    pty.until_shown("Back.");
+    let requests = world.requests.lock().unwrap();
+    let last = requests.last().unwrap().to_string();
+    assert!(last.contains("one") && last.contains("Whole.") && last.contains("three"), "{last}");
+    drop(requests);
+    quit(&mut pty);
+}
+
+#[test]
+fn what_cannot_be_written_is_told_and_nothing_crashes() {
+    let world = world(&fine());
+    fs::create_dir(world.home().join("history.jsonl")).unwrap();
+    // Files may have 512 bytes or 1 KiB: less than the start of a transcript.
+    let mut pty = started(by_shell(&world.command(&[]), "ulimit -f 1; exec \"$0\" \"$@\""));
+    pty.line("hello");
+    pty.until_shown("not saved: prompts of this run: cannot open");
+    pty.until_shown("the transcript cannot be saved for now");
+    pty.until_shown("Fine.");
+    pty.line("once more");
+    pty.until("both are answered", |text| text.matches("Fine.").count() == 2);
+    quit(&mut pty);
+    assert!(pty.text().contains("of the transcript could not be saved"), "{}", pty.text());
+}
