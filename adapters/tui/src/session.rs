@@ -7,6 +7,8 @@ use codex_proto::{
     op::{Prompt, PromptPart},
 };
 
+use crate::cell::keep_printed;
+
 /// The state of the conversation as the engine told it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Session {
@@ -165,8 +167,12 @@ impl Session {
                     self.arrived(text);
                 }
             }
-            Event::ItemDelta { .. }
-            | Event::ItemDropped { .. }
+            Event::ItemDelta { item, delta, .. } => {
+                if let Some(command) = self.commands.iter_mut().find(|have| have.item == *item) {
+                    keep_printed(&mut command.tail, delta);
+                }
+            }
+            Event::ItemDropped { .. }
             | Event::ItemStarted { .. }
             | Event::ItemUpdated { .. }
             | Event::PromptCacheReset { .. }

@@ -122,7 +122,12 @@ fn commands() -> Event {
     Event::Commands {
         thread: thread(),
         running: vec![
-            command(1000, "npm run dev", false, "ready on :3000\nGET / 200\n10%\r50%\r90%\n"),
+            command(
+                1000,
+                "/bin/bash -lc 'npm run dev'",
+                false,
+                "ready on :3000\nGET / 200\n10%\r50%\r90%\n",
+            ),
             command(1001, "tail -f /var/log/syslog", true, "a \x1b[31mred\x1b[0m line\n"),
         ],
     }
@@ -498,6 +503,23 @@ fn background_terminals_are_stopped_one_by_one() {
     assert!(text(&mut run).contains("none is running"));
     run.keys("x");
     assert_eq!(ops(&mut run), []);
+}
+
+#[test]
+fn a_background_terminal_is_watched_while_it_prints() {
+    let mut run = run();
+    run.event(commands()).keys("/ps\n");
+    let delta =
+        |item, delta: &str| Event::ItemDelta { thread: thread(), item, delta: delta.into() };
+    run.event(delta(1001, "not this one\n")).event(delta(1000, "GET /later 200\n"));
+    let shown = text(&mut run);
+    assert!(shown.contains("GET /later 200") && !shown.contains("not this one"), "{shown}");
+    // A megabyte later it is bounded and still the newest.
+    for n in 0..20_000 {
+        run.event(delta(1000, &format!("a line of fifty bytes or so, with a number: {n}\n")));
+    }
+    assert!(text(&mut run).contains("number: 19999"));
+    assert!(run.app.desk().session.commands[0].tail.len() <= 32 << 10);
 }
 
 #[test]

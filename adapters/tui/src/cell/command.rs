@@ -35,6 +35,16 @@ pub struct Command {
     elsewhere: Option<PathBuf>,
 }
 
+/// Appends what a running command printed; the oldest of it is forgotten.
+pub(crate) fn keep_printed(output: &mut String, delta: &str) {
+    output.push_str(delta);
+    if output.len() > 2 * LIVE_BYTES_MAX {
+        let from = output.len() - LIVE_BYTES_MAX;
+        let from = (from..output.len()).find(|at| output.is_char_boundary(*at));
+        output.drain(..from.unwrap_or(0));
+    }
+}
+
 impl Command {
     /// A command that began now, or has ended.
     #[must_use]
@@ -64,13 +74,7 @@ impl Command {
     }
 
     pub(super) fn push(&mut self, delta: &str) {
-        let output = &mut self.item.output;
-        output.push_str(delta);
-        if output.len() > 2 * LIVE_BYTES_MAX {
-            let from = output.len() - LIVE_BYTES_MAX;
-            let from = (from..output.len()).find(|at| output.is_char_boundary(*at));
-            output.drain(..from.unwrap_or(0));
-        }
+        keep_printed(&mut self.item.output, delta);
     }
 
     pub(super) fn bytes(&self) -> usize {

@@ -37,7 +37,10 @@ pub use self::{
     spoken::Spoken,
     user::User,
 };
-pub(crate) use self::{command::script as shown_script, footer::cost};
+pub(crate) use self::{
+    command::{keep_printed, script as shown_script},
+    footer::cost,
+};
 use crate::{
     markdown::Paint,
     setup::{Mode, Setup},

@@ -6,6 +6,7 @@ use codex_proto::{CommandId, Event, Mono, Op, event::RunningCommand};
 
 use super::{Body, Bound, Chrome, Handled, Layer, List, Scroll, chrome::text_columns, list::Entry};
 use crate::{
+    cell::shown_script,
     desk::Desk,
     key::{Key, KeyCode},
     text::{Break, Line, clean_line, elapsed, printed, wrap},
@@ -63,13 +64,18 @@ fn entries(desk: &Desk) -> Vec<Entry> {
             about.push_str(", terminal");
         }
         Entry {
-            name: format!("{}  {}", command.id, clean_line(&command.command)),
+            name: format!("{}  {}", command.id, typed(command)),
             about,
             tail: elapsed(command.running_ms.saturating_add(since)),
             is_current: false,
         }
     };
     desk.session.commands.iter().map(entry).collect()
+}
+
+/// What was typed, without the shell around it.
+fn typed(command: &RunningCommand) -> String {
+    clean_line(&shown_script(&command.command)).into_owned()
 }
 
 fn tail(command: &RunningCommand, columns: u16, look: &Look) -> Vec<Line> {
@@ -81,9 +87,9 @@ fn tail(command: &RunningCommand, columns: u16, look: &Look) -> Vec<Line> {
 impl Layer for Terminals {
     fn chrome(&self, desk: &Desk) -> Chrome {
         let chrome = match (&self.state, self.chosen(desk)) {
-            (State::Output(..), Some(command)) => Chrome::new(clean_line(&command.command))
-                .key("x", "stop")
-                .on(desk, Bound::PageUp, "page"),
+            (State::Output(..), Some(command)) => {
+                Chrome::new(typed(command)).key("x", "stop").on(desk, Bound::PageUp, "page")
+            }
             _ => Chrome::new("Background terminals").key("x", "stop").on(
                 desk,
                 Bound::Accept,
