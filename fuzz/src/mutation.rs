@@ -493,6 +493,13 @@ pub const ALL: &[Mutation] = &[
         killed_by: "a_join_that_fails_ends_a_conversation_with_one_error",
     },
     Mutation {
+        name: "the devices outlive their conversation",
+        file: CONVERSATION,
+        old: "media.for_each(|effect| cx.cancel(effect));",
+        new: "media.for_each(drop);",
+        killed_by: "prop_a_conversation_that_is_closed_anywhere_ends_once_and_leaves_nothing",
+    },
+    Mutation {
         name: "an unknown call is asked for without end",
         file: SIDEBAND,
         old: "404 if self.of_call && young =>",

@@ -63,9 +63,15 @@ impl Scene {
     /// An engine with these settings.
     #[must_use]
     pub fn with(settings: Settings) -> Self {
-        let settings = Arc::new(Settings { model: Some("gpt-5.5".into()), ..settings });
+        Self::seeded(Settings { model: Some("gpt-5.5".into()), ..settings }, SEED)
+    }
+
+    /// An engine with these settings and this seed.
+    #[must_use]
+    pub fn seeded(settings: Settings, seed: [u8; 16]) -> Self {
+        let settings = Arc::new(settings);
         Self {
-            engine: Engine::new(Arc::clone(&settings), SEED),
+            engine: Engine::new(Arc::clone(&settings), seed),
             now: Now { mono: Mono(1_000), wall: Wall(1_795_328_118_541) },
             live: Vec::new(),
             cancelled: BTreeSet::new(),
@@ -75,9 +81,31 @@ impl Scene {
             told: Vec::new(),
             rollout: Vec::new(),
             moves: Vec::new(),
-            checks: check::all(&settings, SEED),
+            checks: check::all(&settings, seed),
             grammars: BTreeMap::new(),
             ops: 0,
+        }
+    }
+
+    /// The same scene, which goes its own way from here on. No checkers watch it, since theirs
+    /// cannot be copied; nor has it what was told before.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self {
+            engine: self.engine.clone(),
+            now: self.now,
+            live: self.live.clone(),
+            cancelled: self.cancelled.clone(),
+            thread: self.thread,
+            events: Vec::new(),
+            requests: Vec::new(),
+            told: Vec::new(),
+            rollout: Vec::new(),
+            moves: Vec::new(),
+            checks: Checks::default(),
+            grammars: self.grammars.clone(),
+            // Never an id that was in use.
+            ops: self.ops + (1 << 32),
         }
     }
 

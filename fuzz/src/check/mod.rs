@@ -99,6 +99,7 @@ fn write_json(value: &impl Serialize, to: &mut Vec<u8>) {
 }
 
 /// All checkers of a run.
+#[derive(Default)]
 pub struct Checks {
     all: Vec<(&'static str, Box<dyn Check>)>,
     started: usize,
