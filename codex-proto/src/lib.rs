@@ -15,6 +15,7 @@ pub mod event;
 pub mod id;
 pub mod item;
 pub mod journal;
+pub mod number;
 pub mod op;
 pub mod patch;
 pub mod policy;

@@ -12,6 +12,7 @@ use codex_proto::{
         CommandItem, FileChange, FileChangeItem, FileChangeKind, ItemBody, ItemStatus, PlanItem,
         StepStatus, TurnItem,
     },
+    number::grouped,
     policy::SandboxPolicy,
     wire::exec_json::{INTERRUPTED, reconnecting},
 };
@@ -315,19 +316,6 @@ fn sandbox(policy: &SandboxPolicy, cwd: &Path) -> String {
         text.push_str(" (network access enabled)");
     }
     text
-}
-
-/// `1234567` as `1,234,567`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() * 4 / 3);
-    for (index, digit) in digits.char_indices() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 fn line(out: &mut String, text: &str) {

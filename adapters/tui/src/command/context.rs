@@ -1,7 +1,11 @@
 //! `/context`.
 
-use super::{Command, status::grouped};
-use crate::{desk::Desk, text::Line, theme::Role};
+use super::Command;
+use crate::{
+    desk::Desk,
+    text::{Line, grouped},
+    theme::Role,
+};
 
 pub(super) const CONTEXT: Command = Command {
     name: "context",

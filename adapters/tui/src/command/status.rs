@@ -6,7 +6,7 @@ use super::Command;
 use crate::{
     desk::Desk,
     popup::{permissions, short},
-    text::{Line, clean_line},
+    text::{Line, clean_line, grouped},
     theme::Role,
 };
 
@@ -85,26 +85,4 @@ fn sandbox(policy: &SandboxPolicy) -> String {
         text.push_str(if policy.network { ", network" } else { ", no network" });
     }
     text
-}
-
-/// `12,345`.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn numbers_are_grouped() {
-        let grouped = [0, 999, 1_000, 1_234_567].map(super::grouped);
-        assert_eq!(grouped, ["0", "999", "1,000", "1,234,567"]);
-    }
 }

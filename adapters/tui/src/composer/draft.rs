@@ -2,7 +2,7 @@
 
 use std::{ops::Range, path::PathBuf, sync::Arc};
 
-use codex_proto::op::PromptPart;
+use codex_proto::{number::grouped, op::PromptPart};
 
 use super::text::{Atom, Piece, without_controls};
 
@@ -164,24 +164,12 @@ pub fn label(attachment: &Attachment, id: u32) -> String {
         Attachment::Paste(text) => {
             let lines = memchr_count(text) + usize::from(!text.ends_with('\n'));
             if lines > 1 {
-                format!("[Pasted #{id}: {} lines]", grouped(lines))
+                format!("[Pasted #{id}: {} lines]", grouped(lines as u64))
             } else {
-                format!("[Pasted #{id}: {} characters]", grouped(text.chars().count()))
+                format!("[Pasted #{id}: {} characters]", grouped(text.chars().count() as u64))
             }
         }
     }
-}
-
-fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// The image file that a pasted text names, if it is nothing but the path of one: quoted, with

@@ -1,18 +1,6 @@
 //! Numbers as people read them.
 
-/// `1234567` as `1,234,567`.
-#[must_use]
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() * 4 / 3);
-    for (index, digit) in digits.char_indices() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
+pub use codex_proto::number::grouped;
 
 /// A measured time: `0.4 s`, `12.3 s`, `3 min 05 s`, `1 h 02 min`.
 #[must_use]
@@ -55,8 +43,6 @@ mod tests {
 
     #[test]
     fn numbers_are_short_and_have_units() {
-        assert_eq!(grouped(1_234_567), "1,234,567");
-        assert_eq!(grouped(12), "12");
         let durations = [450, 12_340, 185_000, 3_720_000].map(duration);
         assert_eq!(durations, ["0.4 s", "12.3 s", "3 min 05 s", "1 h 02 min"]);
         assert_eq!([900, 12_340, 185_000].map(elapsed), ["0 s", "12 s", "3 min 05 s"]);
