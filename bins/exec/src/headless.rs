@@ -2,12 +2,12 @@
 
 use std::{sync::Arc, thread};
 
-use codex_proto::Settings;
+use codex_proto::{Op, Settings};
 use codex_smol::{Crashed, Executors, Host, HostOptions, Journal};
 
 use crate::{
     front::{Ended, Front, Job, wants},
-    signals::{Shared, Signals},
+    signals::{self, Shared},
 };
 
 /// How a run ended, and the signal that ended it, if one did.
@@ -57,17 +57,7 @@ pub fn run(
         .name("codex-front".into())
         .spawn(move || front.run())
         .expect("a thread can be started");
-    let ran = match Signals::register() {
-        Ok(signals) => {
-            let signals = signals.run(ops, shared.clone());
-            smol::block_on(smol::future::or(host.run(), async { match signals.await {} }))
-        }
-        Err(error) => {
-            tracing::error!(%error, "signals cannot be handled");
-            drop(ops);
-            smol::block_on(host.run())
-        }
-    };
+    let ran = signals::run_host(host, ops, shared.clone(), |thread| Op::Interrupt { thread });
     let signal = shared.ended_by.load(std::sync::atomic::Ordering::SeqCst);
     let (ended, crashed) = match (front.join(), ran) {
         (Ok(ended), ran) => (ended, ran.err()),

@@ -19,7 +19,7 @@ use std::{
 };
 
 use codex_proto::{Op, OpId, ThreadId};
-use codex_smol::Ops;
+use codex_smol::{Crashed, Host, Ops};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     flag, low_level,
@@ -43,7 +43,6 @@ pub struct Shared {
 pub struct Signals {
     wakes: Async<UnixStream>,
     last: Arc<AtomicUsize>,
-    interrupt: fn(ThreadId) -> Op,
 }
 
 impl Signals {
@@ -62,7 +61,7 @@ impl Signals {
             flag::register_usize(signal, Arc::clone(&last), number)?;
             low_level::pipe::register(signal, wake.try_clone()?)?;
         }
-        Ok(Self { wakes: Async::new(wakes)?, last, interrupt: |thread| Op::Interrupt { thread } })
+        Ok(Self { wakes: Async::new(wakes)?, last })
     }
 
     /// The next signal; for ever none when the pipe is broken.
@@ -76,14 +75,13 @@ impl Signals {
         signal
     }
 
-    /// Has SIGINT ask for something else than the end of the turn.
-    #[must_use]
-    pub fn interrupting(self, interrupt: fn(ThreadId) -> Op) -> Self {
-        Self { interrupt, ..self }
-    }
-
     /// Turns signals into ops, for ever.
-    pub async fn run(mut self, ops: Ops, shared: Shared) -> std::convert::Infallible {
+    async fn run(
+        mut self,
+        ops: Ops,
+        shared: Shared,
+        interrupt: fn(ThreadId) -> Op,
+    ) -> Result<(), Crashed> {
         loop {
             let signal = self.next().await;
             let Some(thread) = shared.thread.get().copied() else {
@@ -94,13 +92,37 @@ impl Signals {
             };
             // An error means that the host has ended, which is what was wanted.
             if signal == SIGINT {
-                let _ = ops.send(OpId(0), (self.interrupt)(thread)).await;
+                let _ = ops.send(OpId(0), interrupt(thread)).await;
             } else {
                 shared.ended_by.store(signal, Ordering::SeqCst);
                 let _ = ops.send(OpId(0), Op::StopThread { thread }).await;
                 smol::Timer::after(STOP_WITHIN).await;
                 ops.close();
             }
+        }
+    }
+}
+
+/// Runs a host to its end on the calling thread, and turns signals into ops meanwhile. `interrupt`
+/// is what SIGINT asks for.
+///
+/// # Errors
+/// When the engine has a bug.
+pub fn run_host(
+    host: Host,
+    ops: Ops,
+    shared: Shared,
+    interrupt: fn(ThreadId) -> Op,
+) -> Result<(), Crashed> {
+    match Signals::register() {
+        Ok(signals) => {
+            let signals = signals.run(ops, shared, interrupt);
+            smol::block_on(smol::future::or(host.run(), signals))
+        }
+        Err(error) => {
+            tracing::error!(%error, "signals cannot be handled");
+            drop(ops);
+            smol::block_on(host.run())
         }
     }
 }

@@ -10,7 +10,7 @@ use codex_exec::{
     human::HumanOptions,
     paint::Paint,
     session::{Session, SessionRequest, StartError},
-    signals::{Shared, Signals},
+    signals::{self, Shared},
     stderr,
 };
 use codex_proto::{
@@ -102,18 +102,7 @@ fn talk(args: VoiceArgs, config: ConfigArgs, outer: SessionArgs) -> Result<u8, S
         .name("codex-front".into())
         .spawn(move || smol::future::block_on(front.run(events, typed)))
         .map_err(|error| StartError::Other(format!("no thread for the conversation: {error}")))?;
-    let ran = match Signals::register() {
-        Ok(signals) => {
-            let signals = signals.interrupting(|thread| Op::RealtimeStop { thread });
-            let signals = signals.run(ops, shared.clone());
-            smol::block_on(smol::future::or(host.run(), async { match signals.await {} }))
-        }
-        Err(error) => {
-            tracing::error!(%error, "signals cannot be handled");
-            drop(ops);
-            smol::block_on(host.run())
-        }
-    };
+    let ran = signals::run_host(host, ops, shared.clone(), |thread| Op::RealtimeStop { thread });
     let is_success = front.join().unwrap_or(false);
     if let Err(crashed) = ran {
         stderr::line(&format!(
