@@ -12,7 +12,7 @@ use codex_engine::journal::{JournalErrorKind, Reader, Scrubbed, scrub};
 use codex_exec::stderr;
 use codex_proto::{Input, Now};
 
-use super::{EXIT_UNUSABLE, print, read, tell};
+use super::{EXIT_UNUSABLE, print, read, tell, usable};
 use crate::args::JournalArgs;
 
 /// Runs the sub-command.
@@ -21,13 +21,7 @@ pub(super) fn run(args: &JournalArgs) -> u8 {
     if let Some(output) = &args.output {
         return scrub_into(&args.file, &text, output);
     }
-    let reader = match Reader::open(&text) {
-        Ok(reader) => reader,
-        Err(error) => {
-            tell(&args.file, &error);
-            return EXIT_UNUSABLE;
-        }
-    };
+    let Some(reader) = usable(&args.file, Reader::open(&text)) else { return EXIT_UNUSABLE };
     let settings = reader.settings();
     print(&format!("journal:   {} bytes, recorded by version {}", text.len(), reader.program()));
     let model = settings.model.as_deref().unwrap_or("the default model");

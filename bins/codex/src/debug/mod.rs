@@ -51,6 +51,11 @@ pub(crate) fn read(path: &Path) -> Option<Vec<u8>> {
     read().map_err(problem).ok()
 }
 
+/// A journal that was opened; a problem is told.
+fn usable<T>(path: &Path, opened: Result<T, JournalError>) -> Option<T> {
+    opened.map_err(|error| tell(path, &error)).ok()
+}
+
 /// Tells what ended the reading of a journal.
 pub(crate) fn tell(path: &Path, error: &JournalError) {
     stderr::line(&format!("Error: {}: {error}", path.display()));

@@ -9,7 +9,7 @@ use codex_engine::journal::{Difference, JournalErrorKind, Replay};
 use codex_exec::stderr;
 use serde::Serialize;
 
-use super::{EXIT_UNUSABLE, print, read, tell};
+use super::{EXIT_UNUSABLE, print, read, tell, usable};
 use crate::args::ReplayArgs;
 
 /// Bytes of an input or output that are shown.
@@ -21,13 +21,7 @@ const EXIT_DIFFERENT: u8 = 1;
 /// Runs the sub-command.
 pub(super) fn run(args: &ReplayArgs) -> u8 {
     let Some(text) = read(&args.file) else { return EXIT_UNUSABLE };
-    let mut replay = match Replay::open(&text) {
-        Ok(replay) => replay,
-        Err(error) => {
-            tell(&args.file, &error);
-            return EXIT_UNUSABLE;
-        }
-    };
+    let Some(mut replay) = usable(&args.file, Replay::open(&text)) else { return EXIT_UNUSABLE };
     let version = env!("CARGO_PKG_VERSION");
     if replay.program() != version {
         stderr::line(&format!(

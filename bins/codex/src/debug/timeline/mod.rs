@@ -19,7 +19,7 @@ use codex_engine::journal::{JournalErrorKind, Replay};
 use codex_exec::stderr;
 use story::{Selection, Story, Teller};
 
-use super::{EXIT_UNUSABLE, read, tell};
+use super::{EXIT_UNUSABLE, read, tell, usable};
 use crate::args::{TimelineArgs, TimelineFormat};
 
 /// The picture cannot be written, or the journal differs from what this version does.
@@ -28,13 +28,7 @@ const EXIT_FAILED: u8 = 1;
 /// Runs the sub-command.
 pub(super) fn run(args: &TimelineArgs) -> u8 {
     let Some(text) = read(&args.file) else { return EXIT_UNUSABLE };
-    let mut replay = match Replay::open(&text) {
-        Ok(replay) => replay,
-        Err(error) => {
-            tell(&args.file, &error);
-            return EXIT_UNUSABLE;
-        }
-    };
+    let Some(mut replay) = usable(&args.file, Replay::open(&text)) else { return EXIT_UNUSABLE };
     let mut teller = Teller::new(args.moves);
     let mut code = 0;
     loop {

@@ -15,7 +15,7 @@ use codex_proto::{
 };
 use serde::Deserialize;
 
-use super::{Cause, Lifeline, Mood, Teller, What, path_of};
+use super::{Cause, Lifeline, Mood, Teller, What, asked::path_of};
 use crate::debug::timeline::text::{count, one_line};
 
 /// Whether a request creates a call.
