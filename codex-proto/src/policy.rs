@@ -208,8 +208,7 @@ impl EnvPolicy {
 
 /// Matches a name against a case-insensitive glob of `*` and `?`, in time linear in the product of
 /// the lengths.
-#[must_use]
-pub fn glob_matches(glob: &str, name: &str) -> bool {
+fn glob_matches(glob: &str, name: &str) -> bool {
     let (glob, name) = (glob.as_bytes(), name.as_bytes());
     let (mut g, mut n) = (0, 0);
     let mut star: Option<(usize, usize)> = None;

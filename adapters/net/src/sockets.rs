@@ -49,9 +49,7 @@ impl Sockets {
         request: SocketRequest,
         replies: Sender<Reply>,
     ) -> impl Future<Output = ()> + use<> {
-        let (handle, inbox) = handle();
-        let entry = self.enter(id, handle);
-        let net = Arc::clone(&self.net);
+        let (net, inbox, entry) = self.begin(id);
         async move {
             let last = socket::run(&net, &request, &replies, &inbox).await;
             drop(entry);
@@ -78,9 +76,7 @@ impl Sockets {
         connect: Preconnect,
         replies: Sender<Reply>,
     ) -> impl Future<Output = ()> + use<> {
-        let (handle, inbox) = handle();
-        let entry = self.enter(id, handle);
-        let net = Arc::clone(&self.net);
+        let (net, inbox, entry) = self.begin(id);
         async move {
             let kept = preconnect::run(&net, &connect, &inbox).await;
             drop(entry);
@@ -105,9 +101,11 @@ impl Sockets {
         }
     }
 
-    fn enter(&self, id: EffectId, handle: Handle) -> Entry {
+    fn begin(&self, id: EffectId) -> (Arc<Shared>, Inbox, Entry) {
+        let (handle, inbox) = handle();
         self.lock().insert(id, handle);
-        Entry { id, table: Arc::clone(&self.table) }
+        let entry = Entry { id, table: Arc::clone(&self.table) };
+        (Arc::clone(&self.net), inbox, entry)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<EffectId, Handle>> {

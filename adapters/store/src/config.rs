@@ -60,17 +60,6 @@ pub fn system_folder() -> PathBuf {
     }
 }
 
-/// Reads the variables that stand in for keys.
-#[must_use]
-pub fn env_facts() -> EnvFacts {
-    let read = |name: &str| std::env::var(name).ok();
-    EnvFacts {
-        openai_base_url: read("OPENAI_BASE_URL"),
-        oss_base_url: read("CODEX_OSS_BASE_URL"),
-        oss_port: read("CODEX_OSS_PORT"),
-    }
-}
-
 /// Reads all layers and resolves them. Blocking.
 ///
 /// Errors: unreadable or malformed files, wrong values, unknown names; see [`ConfigError`].

@@ -14,7 +14,7 @@ use std::{
     time::SystemTime,
 };
 
-use codex_proto::{HostError, HostErrorKind, ThreadId};
+use codex_proto::{HostError, HostErrorKind, ThreadId, effect::GitInfo};
 use memchr::{memchr, memmem, memrchr};
 use serde::Deserialize;
 
@@ -211,19 +211,31 @@ fn thread_of(name: &OsStr) -> Option<ThreadId> {
     name.get(name.len().checked_sub(36)?..)?.parse().ok()
 }
 
+/// A line of a rollout.
 #[derive(Deserialize)]
-struct Line<P> {
+pub(crate) struct Line<P> {
     #[serde(rename = "type")]
-    kind: String,
-    payload: P,
+    pub(crate) kind: String,
+    pub(crate) payload: P,
 }
 
+/// What the first line says.
 #[derive(Deserialize)]
-struct Meta {
-    id: ThreadId,
-    cwd: PathBuf,
+pub(crate) struct Meta {
+    pub(crate) id: ThreadId,
+    pub(crate) cwd: PathBuf,
     #[serde(default)]
     model_provider: Option<String>,
+    #[serde(default)]
+    pub(crate) git: Option<GitInfo>,
+}
+
+impl Meta {
+    /// `None` when this is no first line.
+    pub(crate) fn of(line: &[u8]) -> Option<Self> {
+        let line: Line<Self> = serde_json::from_slice(line).ok()?;
+        (line.kind == "session_meta").then_some(line.payload)
+    }
 }
 
 #[derive(Deserialize)]
@@ -237,13 +249,8 @@ fn examine(path: &Path, provider: Option<&str>) -> Result<Option<Rollout>, HostE
     let fail = |error: io::Error| fail::at("read", path, error);
     let head = head(&file).map_err(fail)?;
     let first = &head[..memchr(b'\n', &head).unwrap_or(head.len())];
-    let meta = match serde_json::from_slice::<Line<Meta>>(first) {
-        Ok(line) if line.kind == "session_meta" => line.payload,
-        _ => {
-            let what = "does not start with a session_meta line";
-            return Err(fail::found(HostErrorKind::Other, path, what));
-        }
-    };
+    let what = "does not start with a session_meta line";
+    let meta = Meta::of(first).ok_or_else(|| fail::found(HostErrorKind::Other, path, what))?;
     if let (Some(wanted), Some(theirs)) = (provider, &meta.model_provider)
         && wanted != theirs
     {

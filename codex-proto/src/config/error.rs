@@ -84,13 +84,6 @@ impl ConfigError {
         self
     }
 
-    /// Adds the place.
-    #[must_use]
-    pub fn with_place(mut self, place: Place) -> Self {
-        self.place = Some(place);
-        self
-    }
-
     /// The text for standard error, opened by the words that scripts look for.
     #[must_use]
     pub fn report(&self) -> String {

@@ -1,14 +1,9 @@
 //! Recent threads: where they worked, and what the user asked first.
 
-use std::{
-    collections::HashSet,
-    io::Read as _,
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::{collections::HashSet, io::Read as _, path::Path, time::Instant};
 
 use codex_proto::{
-    HostError, ThreadId,
+    HostError,
     effect::{RecentThread, SurveyQuery},
     rollout::is_contextual,
 };
@@ -16,7 +11,10 @@ use memchr::memmem;
 use serde::Deserialize;
 
 use super::line;
-use crate::{fail, read, rollouts};
+use crate::{
+    fail, read,
+    rollouts::{self, Line, Meta},
+};
 
 /// Threads, whatever was asked.
 const THREADS_MAX: usize = 64;
@@ -46,27 +44,6 @@ pub(super) fn recent(query: &SurveyQuery, until: Instant) -> Vec<RecentThread> {
 }
 
 #[derive(Deserialize)]
-struct Line<P> {
-    #[serde(rename = "type")]
-    kind: String,
-    payload: P,
-}
-
-#[derive(Deserialize)]
-struct Meta {
-    id: ThreadId,
-    cwd: PathBuf,
-    #[serde(default)]
-    git: Option<Git>,
-}
-
-#[derive(Deserialize)]
-struct Git {
-    #[serde(default)]
-    branch: Option<String>,
-}
-
-#[derive(Deserialize)]
 struct Said {
     #[serde(rename = "type")]
     kind: String,
@@ -91,10 +68,7 @@ fn examine(path: &Path) -> Result<Option<RecentThread>, HostError> {
         .read_to_end(&mut head)
         .map_err(|error| fail::at("read", path, error))?;
     let mut lines = head.split(|byte| *byte == b'\n');
-    let meta = match serde_json::from_slice::<Line<Meta>>(lines.next().unwrap_or_default()) {
-        Ok(line) if line.kind == "session_meta" => line.payload,
-        _ => return Ok(None),
-    };
+    let Some(meta) = Meta::of(lines.next().unwrap_or_default()) else { return Ok(None) };
     let mut asks = Asks::default();
     // What was cut off is no JSON, and says nothing.
     lines.take_while(|line| asks.take(line)).for_each(drop);
@@ -156,6 +130,7 @@ mod tests {
         time::{Duration, SystemTime},
     };
 
+    use codex_proto::ThreadId;
     use serde_json::{Value, json};
 
     use super::*;
