@@ -226,6 +226,15 @@ fn a_past_is_told_again_where_somebody_is() {
         })
         .collect();
     assert_eq!(kinds, ["one", "1", "two", "x\n", "three", "3"]);
+    // How full the window is, is known before the first new turn.
+    let usage = |h: &Harness| {
+        h.events.iter().find_map(|event| match event {
+            Event::UsageUpdated { last, context_window, .. } => Some((*last, *context_window)),
+            _ => None,
+        })
+    };
+    let (last, window) = usage(&h).unwrap();
+    assert!(last.input_tokens > 0 && window.is_some(), "{last:?} {window:?}");
     // Later items have later ids.
     h.prompt("four");
     let next = h.events.iter().find_map(|event| match event {
@@ -236,5 +245,5 @@ fn a_past_is_told_again_where_somebody_is() {
     let fork = fork(&rollout, Some(1));
     assert_eq!(restored(&fork).unwrap().len(), 2);
     let alone = Harness::resume(settings(), rollout);
-    assert_eq!(restored(&alone), None);
+    assert_eq!((restored(&alone), usage(&alone)), (None, None));
 }

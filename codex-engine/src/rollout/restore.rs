@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use codex_proto::{
     Settings,
+    event::Usage,
     item::{
         CommandItem, FileChange, FileChangeItem, FileChangeKind, ItemBody, ItemStatus,
         ResponseItem, ResponseKind, Role, ToolCall,
@@ -35,6 +36,8 @@ pub(crate) struct Told {
 pub(crate) struct Restored {
     pub(crate) bodies: Vec<ItemBody>,
     pub(crate) left_out: usize,
+    /// Tokens of the last response.
+    pub(crate) last: Usage,
 }
 
 impl Told {
@@ -56,7 +59,7 @@ impl Told {
     }
 
     /// Tells it.
-    pub(crate) fn restore(self, settings: &Settings) -> Restored {
+    pub(crate) fn restore(self, settings: &Settings, last: Usage) -> Restored {
         let mut restoring = Restoring {
             settings,
             patches: self.patches,
@@ -68,7 +71,7 @@ impl Told {
         for item in &self.items {
             restoring.item(item);
         }
-        Restored { bodies: restoring.finish(), left_out: self.left_out }
+        Restored { bodies: restoring.finish(), left_out: self.left_out, last }
     }
 }
 
@@ -317,7 +320,7 @@ mod tests {
 
     fn restore(items: Vec<ResponseItem>) -> Vec<ItemBody> {
         let told = Told { items: items.into(), ..Told::default() };
-        told.restore(&Settings::sample("/w".into())).bodies
+        told.restore(&Settings::sample("/w".into()), Usage::default()).bodies
     }
 
     #[test]
@@ -393,7 +396,7 @@ mod tests {
         let mut told = Told::default();
         told.patches.insert("p1".into(), applied.clone());
         told.items = vec![patch("p1"), patch("p2"), output("p2", "patch rejected by user")].into();
-        let bodies = told.restore(&Settings::sample("/w".into())).bodies;
+        let bodies = told.restore(&Settings::sample("/w".into()), Usage::default()).bodies;
         assert_eq!(bodies[0], ItemBody::FileChange(applied));
         let ItemBody::FileChange(refused) = &bodies[1] else { panic!("patch") };
         assert_eq!(refused.status, ItemStatus::Declined);
@@ -407,7 +410,7 @@ mod tests {
             told.push(user(&number.to_string()));
         }
         told.roll_back(1);
-        let restored = told.restore(&Settings::sample("/w".into()));
+        let restored = told.restore(&Settings::sample("/w".into()), Usage::default());
         assert_eq!((restored.bodies.len(), restored.left_out), (RESTORED_ITEMS_MAX - 1, 3));
         assert_eq!(restored.bodies[0], ItemBody::UserMessage { text: "3".into() });
     }

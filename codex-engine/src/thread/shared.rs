@@ -177,16 +177,34 @@ impl Shared {
 
     /// Shows what a resumed or forked thread said and did before.
     pub(crate) fn tell_again(&mut self, restored: Restored, cx: &mut Cx<'_>) {
-        let Restored { bodies, left_out } = restored;
+        let Restored { bodies, left_out, last } = restored;
         let mut items = Vec::with_capacity(bodies.len());
         for body in bodies {
             items.push(TurnItem { id: self.next_item, body });
             self.next_item += 1;
         }
         cx.emit(Event::Restored { thread: cx.thread, items });
+        if last != Usage::default() {
+            self.tell_usage(last, cx);
+        }
         if left_out > 0 {
             cx.warn(format!("{left_out} earlier entries of the transcript are not shown"));
         }
+    }
+
+    /// The model's window in tokens.
+    pub(crate) fn window(&self, cx: &Cx<'_>) -> u64 {
+        cx.settings.context_window.unwrap_or(self.model.context_window)
+    }
+
+    /// Tells the tokens of the last response and of the thread.
+    pub(crate) fn tell_usage(&self, last: Usage, cx: &mut Cx<'_>) {
+        cx.emit(Event::UsageUpdated {
+            thread: cx.thread,
+            total: self.usage,
+            last,
+            context_window: Some(self.window(cx)),
+        });
     }
 
     /// Adds an item to the conversation and to the rollout.

@@ -241,7 +241,8 @@ impl Starting {
                 (shared, Vec::new(), Past::default())
             }
             Resume::Read { path, resumed, fork } => {
-                let Resumed { thread, instructions, items, context, total, told, .. } = *resumed;
+                let Resumed { thread, instructions, items, context, total, last, told, .. } =
+                    *resumed;
                 let forked_from = fork.is_some().then_some(thread).flatten();
                 let own = if fork.is_some() { cx.thread } else { thread.unwrap_or(cx.thread) };
                 let written = if fork.is_some() { new_path(own) } else { path.clone() };
@@ -269,7 +270,7 @@ impl Starting {
                 shared.history = items;
                 shared.context = context;
                 shared.usage = total;
-                let restored = told.map(|told| told.restore(settings));
+                let restored = told.map(|told| told.restore(settings, last));
                 let past = Past { resumed: forked_from.is_none(), forked_from, restored };
                 (shared, resumed.open_calls, past)
             }

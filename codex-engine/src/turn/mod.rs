@@ -159,7 +159,7 @@ impl Turn {
             "type": "task_started",
             "turn_id": self.id,
             "started_at": wall.unix_seconds(),
-            "model_context_window": cx.settings.context_window.unwrap_or(shared.model.context_window),
+            "model_context_window": shared.window(cx),
             "collaboration_mode_kind": "default",
         });
         shared.record_event(&started, cx);
@@ -419,15 +419,9 @@ impl Turn {
     fn count(&mut self, completed: &Completed, shared: &mut Shared, cx: &mut Cx<'_>) {
         let Some(last) = completed.usage else { return };
         shared.usage.add(&last);
-        let window = cx.settings.context_window.unwrap_or(shared.model.context_window);
-        let line = rollout::token_count(&shared.usage, &last, Some(window));
+        let line = rollout::token_count(&shared.usage, &last, Some(shared.window(cx)));
         shared.log.record(cx.now.wall, LineKind::EventMsg, &line);
-        cx.emit(Event::UsageUpdated {
-            thread: cx.thread,
-            total: shared.usage,
-            last,
-            context_window: Some(window),
-        });
+        shared.tell_usage(last, cx);
     }
 
     /// Repeats the request, or gives up.
