@@ -20,7 +20,7 @@ use codex_proto::{
 use codex_tui::{
     AppState, Msg, ScreenEffect, Setup,
     frame::{Pacer, Writer},
-    key::Key,
+    key::{Key, Paste},
     setup::Mode,
 };
 
@@ -29,6 +29,7 @@ const ROWS: u16 = 60;
 const CELLS: u32 = 2_000;
 const KEYS: usize = 2_000;
 const DELTAS: u64 = 20_000;
+const PASTES: usize = 20;
 
 fn thread() -> ThreadId {
     "0199a3b0-0000-7000-8000-000000000001".parse().unwrap()
@@ -142,6 +143,27 @@ fn report(name: &str, times: &mut [Duration]) {
     println!("{name}: median {:.1?}, p99 {:.1?}, most {:.1?}", at(500), at(990), at(1_000));
 }
 
+/// A paste until it is in a frame, and Enter until it is on its way.
+fn paste(megabytes: usize) {
+    let text = "some words of a log\n".repeat((megabytes << 20) / 20);
+    let (mut pasted, mut sent) = (Vec::new(), Vec::new());
+    for _ in 0..PASTES {
+        let mut bench = Bench::new(Mode::Inline);
+        bench.frame();
+        let paste = Paste(text.clone());
+        let start = Instant::now();
+        bench.msg(Msg::Paste(paste));
+        bench.frame();
+        pasted.push(start.elapsed());
+        let start = Instant::now();
+        bench.msg(Msg::Key("enter".parse().unwrap()));
+        bench.frame();
+        sent.push(start.elapsed());
+    }
+    report(&format!("paste of {megabytes} MB to its frame"), &mut pasted);
+    report(&format!("Enter with {megabytes} MB to its frame"), &mut sent);
+}
+
 /// Deltas at 1,000 a second, frames as the pacer lets them.
 fn stream(mode: Mode, name: &str) {
     let mut bench = Bench::new(mode);
@@ -172,6 +194,8 @@ fn main() {
     println!("{COLUMNS}x{ROWS}");
     keys(Mode::Inline, "inline");
     keys(Mode::FullScreen, "full screen");
+    paste(1);
+    paste(10);
     stream(Mode::Inline, "inline");
     stream(Mode::FullScreen, "full screen");
 }

@@ -62,6 +62,39 @@ fn prompts_and_scripts_go_into_the_history_and_commands_do_not() {
     assert!(run.tell().contains("! !ls"), "{}", run.tell());
 }
 
+/// The least of a few times, so that what else the machine does counts little.
+#[allow(clippy::disallowed_methods, reason = "what is tested is how long it takes")]
+fn least_time(mut work: impl FnMut()) -> std::time::Duration {
+    let time = |()| {
+        let start = std::time::Instant::now();
+        work();
+        start.elapsed()
+    };
+    [(); 5].map(time).into_iter().fold(std::time::Duration::MAX, Ord::min)
+}
+
+#[test]
+fn a_paste_takes_time_by_its_length_and_arrives_whole() {
+    let time = |megabytes: usize| {
+        let text = "0123456789 \u{1b}[31mabcdef\n".repeat((megabytes << 20) / 23);
+        least_time(|| {
+            let mut run = run();
+            run.paste(&text);
+            assert!(run.tell().contains("[Pasted #1: "));
+            run.keys("\n");
+            let ops = ops(&mut run);
+            let [Op::Prompt(prompt)] = &ops[..] else { panic!("nothing was sent") };
+            let [PromptPart::Text(sent)] = &prompt.content[..] else { panic!("no text") };
+            // Nothing but the control character of each line and the last line end is gone.
+            let lines = text.len() / 23;
+            assert_eq!(sent.len(), lines * 22 - 1);
+        })
+    };
+    let (small, large) = (time(1), time(10));
+    // Ten times as long, and room for a busy machine; were it quadratic, it would be a hundred.
+    assert!(large < small * 40, "1 MB: {small:?}, 10 MB: {large:?}");
+}
+
 #[test]
 fn esc_stops_and_what_comes_back_is_in_the_composer() {
     let mut run = run();
