@@ -8,6 +8,13 @@ use crate::{
     theme::Role,
 };
 
+/// Lines of a prompt that are shown; of a longer one these are its start and its end. All of it was sent.
+const LINES_MAX: usize = 60;
+const HEAD_LINES: usize = 40;
+const TAIL_LINES: usize = 10;
+/// Bytes of a line that are shown.
+const LINE_BYTES_MAX: usize = 4_000;
+
 /// A prompt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct User {
@@ -40,9 +47,18 @@ impl User {
         let dim = cx.paint.look.style(Role::Dim);
         let mark = if cx.plain { "you: " } else { "\u{203a} " };
         let mut lines: Vec<Line> = Vec::new();
-        for line in clean(self.text.trim_end()).lines() {
+        let (head, left_out, tail) = ends(self.text.trim_end());
+        for line in clean(head).lines() {
+            let (line, more) = start_of(line);
             let start = if lines.is_empty() { mark } else { "" };
-            lines.push(Line::styled(start, style).with(line, style));
+            lines.push(Line::styled(start, style).with(line, style).with(more, dim));
+        }
+        if left_out > 0 {
+            lines.push(Line::styled(format!("\u{2026} {left_out} more lines, then"), dim));
+        }
+        for line in clean(tail).lines() {
+            let (line, more) = start_of(line);
+            lines.push(Line::styled(line, style).with(more, dim));
         }
         for image in &self.images {
             lines.push(Line::styled(
@@ -51,5 +67,58 @@ impl User {
             ));
         }
         lines
+    }
+}
+
+/// The start of a long text, how many lines follow, and its end.
+fn ends(text: &str) -> (&str, usize, &str) {
+    let count = text.matches('\n').count() + 1;
+    if count <= LINES_MAX {
+        return (text, 0, "");
+    }
+    let nth = |nth| text.match_indices('\n').nth(nth).map_or(0, |(at, _)| at);
+    let (head, tail) = (nth(HEAD_LINES - 1), nth(count - TAIL_LINES - 1) + 1);
+    (&text[..head], count - HEAD_LINES - TAIL_LINES, &text[tail..])
+}
+
+/// The start of a long line, and how much follows.
+fn start_of(line: &str) -> (&str, String) {
+    if line.len() <= LINE_BYTES_MAX {
+        return (line, String::new());
+    }
+    let end = (0..=LINE_BYTES_MAX).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
+    let more = line[end..].chars().count();
+    (&line[..end], format!(" \u{2026} {more} more characters"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        setup::{Colors, Setup},
+        theme::{Background, Look},
+    };
+
+    fn shown(text: &str) -> Vec<String> {
+        let look = Look::new(None, Background::Dark, Colors::None);
+        let cx = Context::new(&Setup::sample(), look, 80);
+        User::new(text).lines(&cx).iter().map(Line::text).collect()
+    }
+
+    #[test]
+    fn a_long_prompt_is_shown_by_its_ends() {
+        let text: String = (1..=60).map(|line| format!("{line}\n")).collect();
+        assert_eq!(shown(&text).len(), 60);
+        let text: String = (1..=100_000).map(|line| format!("{line}\n")).collect();
+        let lines = shown(&text);
+        assert_eq!((&*lines[0], &*lines[39]), ("\u{203a} 1", "40"));
+        assert_eq!(lines[40], "\u{2026} 99950 more lines, then");
+        assert_eq!((&*lines[41], &**lines.last().unwrap()), ("99991", "100000"));
+        assert_eq!(lines.len(), 51);
+        let lines = shown(&"\u{e9}".repeat(10_000));
+        assert_eq!(
+            lines[0].chars().count(),
+            2 + 2_000 + " \u{2026} 8000 more characters".chars().count()
+        );
     }
 }
