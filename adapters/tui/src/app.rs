@@ -291,6 +291,11 @@ impl AppState {
     }
 
     fn on_key(&mut self, key: Key) {
+        let may_be_second = key.is(&Key::plain(KeyCode::Esc)) || key.is(&Key::ctrl('c'));
+        if !may_be_second && self.armed.take().is_some() {
+            // What the note says is no longer so.
+            self.desk.note = None;
+        }
         // From the top down; what a layer ignores is for the one below.
         for index in (0..self.layers.len()).rev() {
             match self.layers[index].on_key(key, &mut self.desk) {

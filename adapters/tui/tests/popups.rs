@@ -486,7 +486,14 @@ fn going_back_forks_before_the_prompt_and_gives_its_text() {
     for (id, prompt) in (1..).zip(["one", "two", "three"]) {
         run.event(completed(id * 2, user(prompt))).event(completed(id * 2 + 1, agent("fine")));
     }
-    run.keys("<esc><esc><down>\n");
+    // A key between two Esc makes them two first ones.
+    run.keys("<esc>");
+    assert!(text(&mut run).contains("Esc again"));
+    run.keys("x<backspace>");
+    assert!(!text(&mut run).contains("Esc again"));
+    run.keys("<esc>");
+    assert!(text(&mut run).contains("Esc again"));
+    run.keys("<esc><down>\n");
     let path = "/home/user/.codex/sessions/r.jsonl".into();
     let fork = Op::ForkThread { path, prompts_kept: Some(1) };
     assert_eq!(ops(&mut run), [fork]);
