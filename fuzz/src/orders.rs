@@ -1,8 +1,30 @@
-//! Every order of a few sequences, and how many there are.
+//! Every order of a few sequences.
+
+use std::{
+    fmt::Debug,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+/// Runs every merge of the sequences, each of which keeps its own order. Gives their number.
+///
+/// # Panics
+/// When a run does; `what` and the order are named.
+pub fn in_every_order<T: Copy + Debug>(
+    what: impl Debug,
+    sequences: &[Vec<T>],
+    mut run: impl FnMut(&[T]),
+) -> usize {
+    let all = merges(sequences);
+    assert_eq!(all.len(), count(sequences), "each order is there once");
+    for order in &all {
+        let result = catch_unwind(AssertUnwindSafe(|| run(order)));
+        assert!(result.is_ok(), "{what:?}, in the order {order:?}");
+    }
+    all.len()
+}
 
 /// All merges of the sequences, each of which keeps its own order.
-#[must_use]
-pub fn merges<T: Copy>(sequences: &[Vec<T>]) -> Vec<Vec<T>> {
+fn merges<T: Copy>(sequences: &[Vec<T>]) -> Vec<Vec<T>> {
     if sequences.iter().all(Vec::is_empty) {
         return vec![Vec::new()];
     }
@@ -20,8 +42,7 @@ pub fn merges<T: Copy>(sequences: &[Vec<T>]) -> Vec<Vec<T>> {
 }
 
 /// How many merges there are: (n1 + n2 + …)! / (n1! n2! …).
-#[must_use]
-pub fn count<T>(sequences: &[Vec<T>]) -> usize {
+fn count<T>(sequences: &[Vec<T>]) -> usize {
     let factorial = |n: usize| (1..=n).product::<usize>();
     let total = sequences.iter().map(Vec::len).sum();
     sequences.iter().fold(factorial(total), |count, sequence| count / factorial(sequence.len()))

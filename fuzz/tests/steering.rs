@@ -14,7 +14,7 @@ use codex_proto::{
 };
 use codex_sim::{
     check::{self, Check, Checks},
-    orders::{count, merges},
+    orders::in_every_order,
 };
 
 /// What happens next in one of the sequences.
@@ -218,36 +218,33 @@ fn ok() -> HttpHead {
     HttpHead { status: 200, headers: Vec::new() }
 }
 
-fn every_merge_ends_well(sequences: &[Vec<Act>]) {
-    let all = merges(sequences);
-    assert_eq!(all.len(), count(sequences));
-    for merge in all {
-        let result = std::panic::catch_unwind(|| {
-            let mut driver = Driver::new();
-            for act in &merge {
-                driver.act(*act);
-            }
-            driver.settle();
-            assert_eq!(driver.turns.0, driver.turns.1, "a turn is open");
-            assert!(driver.delivered.values().all(|count| *count == 1), "{:?}", driver.delivered);
-            assert_eq!(driver.delivered.len() + driver.returned, driver.said, "a prompt is lost");
-            driver.say(Delivery::Steer);
-            driver.settle();
-            assert_eq!(driver.delivered.len() + driver.returned, driver.said, "the next prompt");
-            let thread = driver.thread();
-            driver.op(Op::StopThread { thread });
-            driver.settle();
-            assert!(driver.stopped);
-            assert_eq!(driver.engine.inflight(), 0);
-        });
-        assert!(result.is_ok(), "in the order {merge:?}");
-    }
+fn every_merge_ends_well(sequences: &[Vec<Act>]) -> usize {
+    in_every_order("steering", sequences, |merge| {
+        let mut driver = Driver::new();
+        for act in merge {
+            driver.act(*act);
+        }
+        driver.settle();
+        assert_eq!(driver.turns.0, driver.turns.1, "a turn is open");
+        assert!(driver.delivered.values().all(|count| *count == 1), "{:?}", driver.delivered);
+        assert_eq!(driver.delivered.len() + driver.returned, driver.said, "a prompt is lost");
+        driver.say(Delivery::Steer);
+        driver.settle();
+        assert_eq!(driver.delivered.len() + driver.returned, driver.said, "the next prompt");
+        let thread = driver.thread();
+        driver.op(Op::StopThread { thread });
+        driver.settle();
+        assert!(driver.stopped);
+        assert_eq!(driver.engine.inflight(), 0);
+    })
 }
 
 #[test]
 fn a_message_with_steer_follow_up_and_interrupt() {
     let stream = vec![Act::Head, Act::Bytes(MESSAGE), Act::Bytes(COMPLETED), Act::Closed];
-    every_merge_ends_well(&[stream, vec![Act::Steer], vec![Act::FollowUp], vec![Act::Interrupt]]);
+    let user = [Act::Steer, Act::FollowUp, Act::Interrupt].map(|act| vec![act]);
+    // 7! / 4!
+    assert_eq!(every_merge_ends_well(&[&[stream], &user[..]].concat()), 210);
 }
 
 #[test]
@@ -255,12 +252,16 @@ fn two_parallel_calls_with_their_ends_a_steer_and_an_interrupt() {
     let stream =
         vec![Act::Head, Act::Bytes(CALL), Act::Bytes(CALL_TWO), Act::Bytes(COMPLETED), Act::Closed];
     let exits = vec![Act::Exit, Act::Exit];
-    every_merge_ends_well(&[stream, exits, vec![Act::Steer], vec![Act::Interrupt]]);
+    let all = [stream, exits, vec![Act::Steer], vec![Act::Interrupt]];
+    // 9! / (5! 2!)
+    assert_eq!(every_merge_ends_well(&all), 1_512);
 }
 
 #[test]
 fn a_cut_stream_with_a_running_call_a_steer_and_two_interrupts() {
     let stream = vec![Act::Head, Act::Bytes(CALL), Act::Closed];
     let interrupts = vec![Act::Interrupt, Act::Interrupt];
-    every_merge_ends_well(&[stream, vec![Act::Exit], vec![Act::Steer], interrupts]);
+    let all = [stream, vec![Act::Exit], vec![Act::Steer], interrupts];
+    // 7! / (3! 2!)
+    assert_eq!(every_merge_ends_well(&all), 420);
 }

@@ -4,7 +4,7 @@
 
 use codex_proto::realtime::{RealtimeTransport, RealtimeVersion};
 use codex_sim::{
-    orders::{count, merges},
+    orders::in_every_order,
     voice::{OFFER, Voice},
 };
 use serde_json::json;
@@ -117,25 +117,16 @@ fn act(voice: &mut Voice, act: Act, way: Way, said: &mut u32) {
 
 /// Runs every merge of the sequences, for every version, and gives how many there were.
 fn every_merge_ends_well(way: Way, sequences: &[Vec<Act>]) -> usize {
-    let all = merges(sequences);
-    assert_eq!(all.len(), count(sequences));
-    let mut runs = 0;
-    for version in VERSIONS {
-        for merge in &all {
-            let result = std::panic::catch_unwind(|| {
-                let mut voice = Voice::new(version, |_| {});
-                voice.start(way.transport(), |_| {});
-                let mut said = 0;
-                merge.iter().for_each(|of| act(&mut voice, *of, way, &mut said));
-                let before = voice.sent().len();
-                voice.finish();
-                before
-            });
-            assert!(result.is_ok(), "{way:?}, {version:?}, in the order {merge:?}");
-            runs += 1;
-        }
-    }
-    runs
+    let run = |version| {
+        in_every_order((way, version), sequences, |merge| {
+            let mut voice = Voice::new(version, |_| {});
+            voice.start(way.transport(), |_| {});
+            let mut said = 0;
+            merge.iter().for_each(|of| act(&mut voice, *of, way, &mut said));
+            voice.finish();
+        })
+    };
+    VERSIONS.into_iter().map(run).sum()
 }
 
 #[test]
