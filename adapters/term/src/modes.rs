@@ -21,7 +21,7 @@ const TITLE_POP: &str = "\x1b[23;0t";
 
 /// What is asked after the first frame: the background, whether pastes are marked, whether keys can be
 /// told apart, and last what every terminal answers.
-pub const QUERIES: &str = "\x1b]11;?\x1b\\\x1b[?2004$p\x1b[?u\x1b[c";
+const QUERIES: &str = "\x1b]11;?\x1b\\\x1b[?2004$p\x1b[?u\x1b[c";
 
 /// What is, or is to be, changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct Modes {
     pub title: bool,
     /// Whether the keyboard protocol of kitty is on.
     pub kitty: bool,
+    /// Whether it is a terminal to which nothing but text means anything.
+    pub dumb: bool,
 }
 
 impl Modes {
@@ -46,7 +48,9 @@ impl Modes {
             put(&mut out, EnterAlternateScreen);
             out.push_str(MOUSE_ON);
         }
-        put(&mut out, EnableBracketedPaste);
+        if !self.dumb {
+            put(&mut out, EnableBracketedPaste);
+        }
         if self.mode != Mode::Plain {
             put(&mut out, EnableFocusChange);
         }
@@ -61,15 +65,19 @@ impl Modes {
     #[must_use]
     pub fn leave(&self) -> String {
         let mut out = String::new();
+        if self.mode == Mode::Plain {
+            if !self.dumb {
+                put(&mut out, DisableBracketedPaste);
+            }
+            return out;
+        }
         // A frame that was cut off ends here, also in the middle of a string.
         out.push_str("\x1b\\");
         put(&mut out, EndSynchronizedUpdate);
         if self.kitty {
             put(&mut out, PopKeyboardEnhancementFlags);
         }
-        if self.mode != Mode::Plain {
-            put(&mut out, DisableFocusChange);
-        }
+        put(&mut out, DisableFocusChange);
         put(&mut out, DisableBracketedPaste);
         if self.mode == Mode::FullScreen {
             out.push_str(MOUSE_OFF);
@@ -82,10 +90,21 @@ impl Modes {
         put(&mut out, Show);
         out
     }
-}
 
-/// Leaves what was drawn where it is: what is said next begins on a row of its own, with nothing below.
-pub(crate) const STEP_OFF: &str = "\r\n\x1b[J";
+    /// The same, and what was drawn stays where it is: what is said next begins on a row of its own,
+    /// with nothing below.
+    #[must_use]
+    pub fn step_off(&self) -> String {
+        let below = if self.mode == Mode::Plain { "\r\n" } else { "\r\n\x1b[J" };
+        self.leave() + below
+    }
+
+    /// What is asked after the first frame; in plain mode nothing hangs on the answers.
+    #[must_use]
+    pub fn queries(&self) -> &'static str {
+        if self.mode == Mode::Plain { "" } else { QUERIES }
+    }
+}
 
 /// Asks for keys that can be told apart.
 #[must_use]
@@ -109,9 +128,14 @@ mod tests {
 
     #[test]
     fn what_is_turned_on_is_turned_off() {
-        for mode in [Mode::Inline, Mode::FullScreen, Mode::Plain] {
+        let dumb = Modes { mode: Mode::Plain, title: false, kitty: false, dumb: true };
+        assert_eq!([dumb.enter(), dumb.leave()], [""; 2]);
+        assert_eq!((&*dumb.step_off(), dumb.queries()), ("\r\n", ""));
+        let plain = Modes { dumb: false, ..dumb };
+        assert_eq!(plain.enter().replace('h', "l"), plain.leave());
+        for mode in [Mode::Inline, Mode::FullScreen] {
             for (title, kitty) in [(false, false), (true, true)] {
-                let modes = Modes { mode, title, kitty };
+                let modes = Modes { mode, title, kitty, dumb: false };
                 let (enter, leave) = (modes.enter(), modes.leave());
                 for on in enter.split_inclusive('h').filter(|part| part.contains("\x1b[?")) {
                     let on = &on[on.find("\x1b[?").unwrap()..];

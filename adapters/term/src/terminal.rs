@@ -21,7 +21,7 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetat
 
 use crate::{
     keeper::{Keeper, Line},
-    modes::{Modes, QUERIES, STEP_OFF, kitty_on},
+    modes::{Modes, kitty_on},
     output::{Output, write_all},
     reader::{Reader, TermEvent},
 };
@@ -38,6 +38,8 @@ pub struct Options {
     pub title: bool,
     /// `disable_paste_burst`.
     pub burst_off: bool,
+    /// Whether it is a terminal to which nothing but text means anything.
+    pub dumb: bool,
 }
 
 /// A terminal that is ours.
@@ -94,7 +96,8 @@ impl Terminal {
         let cooked = tcgetattr(&input)?;
         let mut raw = cooked.clone();
         raw.make_raw();
-        let modes = Modes { mode: options.mode, title: options.title, kitty: false };
+        let modes =
+            Modes { mode: options.mode, title: options.title, kitty: false, dumb: options.dumb };
         let shared = Arc::new(Mutex::new(Shared {
             terminal: terminal.try_clone()?,
             cooked,
@@ -139,7 +142,7 @@ impl Terminal {
     /// The bytes of the questions that are asked once the first frame is out.
     #[must_use]
     pub fn queries(&self) -> &'static str {
-        QUERIES
+        lock(&self.shared).modes.queries()
     }
 
     /// Starts the keeper, which puts the terminal right when we are killed; `program` is our own.
@@ -149,13 +152,13 @@ impl Terminal {
     pub fn keep(&mut self, program: &Path) -> io::Result<()> {
         let (cooked, leave) = {
             let shared = lock(&self.shared);
-            (Line::of(&shared.cooked), shared.modes.leave())
+            (Line::of(&shared.cooked), shared.modes.step_off())
         };
         // What the system made of our settings, which may be less than we asked for.
         let raw = tcgetattr(&self.terminal).unwrap_or_else(|_| self.raw.clone());
         let mut keeper =
             Keeper::start(program, self.terminal.try_clone()?, cooked, Line::of(&raw))?;
-        keeper.leave(&(leave + STEP_OFF));
+        keeper.leave(&leave);
         self.keeper = Some(keeper);
         Ok(())
     }
@@ -168,17 +171,15 @@ impl Terminal {
                 return None;
             }
             shared.modes.kitty = true;
-            shared.modes.leave()
+            shared.modes.step_off()
         };
         self.tell_keeper(&leave);
         Some(kitty_on())
     }
 
-    /// Has the keeper leave the terminal like this; nothing is to be done when there is nothing.
     fn tell_keeper(&mut self, leave: &str) {
         if let Some(keeper) = &mut self.keeper {
-            let step_off = if leave.is_empty() { "" } else { STEP_OFF };
-            keeper.leave(&format!("{leave}{step_off}"));
+            keeper.leave(leave);
         }
     }
 
@@ -209,7 +210,7 @@ impl Terminal {
             shared.is_ours = true;
             tcsetattr(&self.terminal, OptionalActions::Now, &self.raw)?;
             write_all(&self.terminal, shared.modes.enter().as_bytes())?;
-            shared.modes.leave()
+            shared.modes.step_off()
         };
         self.tell_keeper(&leave);
         self.reader.resume();
@@ -263,7 +264,7 @@ fn restore_on_panic(shared: &Arc<Mutex<Shared>>) {
             // A panic while it is locked leaves it to the keeper.
             && let Ok(mut shared) = shared.try_lock()
         {
-            let leave = shared.modes.leave() + STEP_OFF;
+            let leave = shared.modes.step_off();
             let _ = shared.leave(&leave);
         }
         before(info);

@@ -26,7 +26,8 @@ fn child_that_panics() {
         Ok(_) => Mode::Inline,
         Err(_) => return,
     };
-    let terminal = Terminal::take(&Options { mode, title: true, burst_off: false }).unwrap();
+    let terminal =
+        Terminal::take(&Options { mode, title: true, burst_off: false, dumb: false }).unwrap();
     assert!(terminal.is_ours());
     panic!("on purpose, with {} columns", terminal.size().0);
 }

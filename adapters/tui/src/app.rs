@@ -42,6 +42,8 @@ pub struct AppState {
     /// A key that does something when it is pressed once more before this instant.
     armed: Option<(Armed, Mono)>,
     scroll: Scroll,
+    /// What of the top layer was told in plain mode.
+    page: Option<String>,
     /// The title that the window has.
     title: Option<String>,
     /// Counts messages.
@@ -91,6 +93,7 @@ impl AppState {
             layers: Vec::new(),
             armed: None,
             scroll: Scroll::default(),
+            page: None,
             title: None,
             revision: 0,
             parts: None,
@@ -160,11 +163,10 @@ impl AppState {
     /// The effects of a message, with what follows from its end.
     fn settle(&mut self) -> Vec<ScreenEffect> {
         for layer in std::mem::take(&mut self.desk.opening) {
-            if self.desk.setup.mode == Mode::Plain {
-                let lines = layer.lines(&self.desk);
-                self.desk.tell(lines);
-            }
             popup::push(&mut self.layers, layer);
+        }
+        if self.desk.setup.mode == Mode::Plain {
+            self.tell_page();
         }
         if let Some(note) = self.desk.input.take_note() {
             self.desk.note(note);
@@ -177,6 +179,18 @@ impl AppState {
         }
         self.desk.effect(ScreenEffect::Redraw);
         std::mem::take(self.desk.effects())
+    }
+
+    /// What the top layer shows is told, in plain mode, when it shows something else than before.
+    fn tell_page(&mut self) {
+        let page = self.layers.last().map(|top| top.page(&self.desk));
+        if self.page != page
+            && let Some(top) = self.layers.last()
+        {
+            let lines = top.lines(&self.desk);
+            self.desk.tell(lines);
+        }
+        self.page = page;
     }
 
     fn put_back(&mut self, layer: Popup, handled: Handled) {
@@ -471,6 +485,21 @@ impl AppState {
         }
     }
 
+    /// The one row of plain mode: what is written, or where the top layer stands.
+    fn plain_row(&mut self, area: Rect, buffer: &mut Buffer) -> Option<Position> {
+        let area = Rect { height: area.height.min(1), ..area };
+        let desk = &mut self.desk;
+        match self.layers.last() {
+            Some(top) if !top.shows_input() || desk.input.is_empty() => {
+                let (text, caret) = top.row(desk);
+                draw(&Line::plain(text), area, buffer);
+                let last = area.right().saturating_sub(1);
+                caret.map(|x| Position::new(area.x.saturating_add(x).min(last), area.y))
+            }
+            _ => desk.input.view(area, buffer, &desk.look),
+        }
+    }
+
     /// Lays the region out. Nothing below depends on anything but the state and the size.
     fn parts(&mut self, columns: u16, rows: u16) -> Parts {
         let of = (self.revision, columns, rows);
@@ -486,17 +515,6 @@ impl AppState {
             left -= count;
             usize::from(count)
         };
-        if desk.setup.mode == Mode::Plain {
-            return Parts {
-                of,
-                live: Vec::new(),
-                above: Vec::new(),
-                bottom,
-                status: None,
-                gap: 0,
-                window: 0,
-            };
-        }
         let status = (take(1) > 0).then(|| status::line(desk, columns));
         let mut above: Vec<Line> = activity::line(desk).into_iter().collect();
         above.extend(talk::lines(desk, columns));
@@ -598,6 +616,9 @@ fn minus(total: &Usage, before: &Usage) -> Usage {
 
 impl Scene for AppState {
     fn height(&mut self, columns: u16, rows: u16) -> u16 {
+        if self.desk.setup.mode == Mode::Plain {
+            return 1;
+        }
         let parts = self.parts(columns, rows);
         let count = parts.live.len() + parts.above.len() + usize::from(parts.status.is_some());
         let count = u16::try_from(count).unwrap_or(u16::MAX);
@@ -608,6 +629,9 @@ impl Scene for AppState {
 
     fn view(&mut self, area: Rect, buffer: &mut Buffer) -> Option<Position> {
         let area = area.intersection(buffer.area);
+        if self.desk.setup.mode == Mode::Plain {
+            return self.plain_row(area, buffer);
+        }
         self.links.clear();
         // What fits the height that was asked for is what was laid out for more rows.
         let parts = match self.parts.take() {

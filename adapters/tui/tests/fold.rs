@@ -268,6 +268,7 @@ proptest! {
             writer.resize(width, height);
             let bytes = writer.frame(&mut app);
             only_our_sequences(&bytes)?;
+            prop_assert!(mode != Mode::Plain || !bytes.contains('\u{1b}'), "{:?}", bytes);
             prop_assert_eq!(writer.frame(&mut app), "", "nothing changed, nothing is written");
         }
     }
@@ -351,28 +352,27 @@ fn only_our_sequences(bytes: &str) -> Result<(), TestCaseError> {
     let mut rest = bytes;
     while let Some(at) = rest.find(|char: char| char.is_control()) {
         rest = &rest[at..];
-        let known =
-            if let Some(tail) = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix('\r')) {
-                Some(tail)
-            } else if let Some(tail) = rest.strip_prefix("\x1b]8;;") {
-                tail.split_once("\x1b\\").map(|(target, tail)| {
-                    assert!(target.bytes().all(|byte| byte.is_ascii_graphic()));
-                    tail
-                })
-            } else {
-                rest.strip_prefix("\x1b[").and_then(|tail| {
-                    let end = tail.find(|char: char| char.is_ascii_alphabetic())?;
-                    let (arguments, end) = (&tail[..end], &tail[end..]);
-                    let is_known = match end.as_bytes()[0] {
-                        b'h' | b'l' => ["?2026", "?25"].contains(&arguments),
-                        b'A'..=b'D' | b'H' | b'J' | b'K' | b'm' => {
-                            arguments.bytes().all(|byte| byte.is_ascii_digit() || byte == b';')
-                        }
-                        _ => false,
-                    };
-                    is_known.then_some(&end[1..])
-                })
-            };
+        let known = if let Some(tail) = rest.strip_prefix(['\r', '\u{8}']) {
+            Some(tail.strip_prefix('\n').unwrap_or(tail))
+        } else if let Some(tail) = rest.strip_prefix("\x1b]8;;") {
+            tail.split_once("\x1b\\").map(|(target, tail)| {
+                assert!(target.bytes().all(|byte| byte.is_ascii_graphic()));
+                tail
+            })
+        } else {
+            rest.strip_prefix("\x1b[").and_then(|tail| {
+                let end = tail.find(|char: char| char.is_ascii_alphabetic())?;
+                let (arguments, end) = (&tail[..end], &tail[end..]);
+                let is_known = match end.as_bytes()[0] {
+                    b'h' | b'l' => ["?2026", "?25"].contains(&arguments),
+                    b'A'..=b'D' | b'H' | b'J' | b'K' | b'm' => {
+                        arguments.bytes().all(|byte| byte.is_ascii_digit() || byte == b';')
+                    }
+                    _ => false,
+                };
+                is_known.then_some(&end[1..])
+            })
+        };
         let Some(tail) = known else {
             return Err(TestCaseError::fail(format!("{:?}", &rest[..rest.len().min(20)])));
         };

@@ -15,6 +15,7 @@ use codex_tui::{
     key::{Key, Modifiers, Mouse, MouseKind},
     msg::{SessionEntry, Sessions, SettingValue},
     popup::APPROVAL_REST_MS,
+    setup::Mode,
 };
 use harness::{Run, agent, completed, golden_story, thread, turn_started, user};
 use proptest::prelude::*;
@@ -708,4 +709,34 @@ fn a_config_that_is_no_preset_is_told_as_it_is() {
     };
     run.event(Event::Configured { thread: thread(), config }).keys("/permissions\n");
     assert!(text(&mut run).contains("now: on-failure, read-only"));
+}
+
+/// Lines that were printed, as one text.
+fn told(run: &Run) -> String {
+    run.printed.iter().map(|line| line.text() + "\n").collect()
+}
+
+/// The one row of plain mode.
+fn row(run: &mut Run) -> String {
+    text(run).lines().next().unwrap_or_default().trim_end().to_owned()
+}
+
+#[test]
+fn in_plain_mode_a_question_is_told_when_it_is_the_one_that_keys_answer() {
+    let mut run = Run::ready(Setup { mode: Mode::Plain, ..Setup::sample() }, 80, 30);
+    run.event(turn_started());
+    ask(&mut run, question(1));
+    ask(&mut run, question(2));
+    assert!(told(&run).contains("/1.sh") && !told(&run).contains("/2.sh"), "{}", told(&run));
+    run.wait(APPROVAL_REST_MS).keys("y");
+    assert_eq!(told(&run).matches("/2.sh | sh").count(), 1, "{}", told(&run));
+    assert_eq!(answers(&mut run), [(1, ApprovalAnswer::Once)]);
+    // A popup above it, and the question again when it is gone.
+    run.wait(APPROVAL_REST_MS).keys("m");
+    assert!(row(&mut run).starts_with("› workspace (now)"), "{}", row(&mut run));
+    run.keys("<down>");
+    assert!(row(&mut run).starts_with("› unattended"), "{}", row(&mut run));
+    run.keys("<down>\n");
+    assert!(told(&run).contains("Commands would run without any sandbox"), "{}", told(&run));
+    assert!(row(&mut run).starts_with("y yes"), "{}", row(&mut run));
 }

@@ -158,6 +158,32 @@ fn a_project_is_trusted_once_and_the_configuration_keeps_its_comments() {
 }
 
 #[test]
+fn plain_mode_goes_from_start_to_an_answered_question_on_a_dumb_terminal() {
+    let call = json!({ "call": "exec_command", "args": {
+        "cmd": "touch approved.txt",
+        "sandbox_permissions": "require_escalated",
+        "justification": "May I write it?",
+    } });
+    let world = world(&json!({ "steps": [{ "items": [call] }, { "items": ["Written."] }] }));
+    let command = by_shell(&world.command(&["--plain"]), "TERM=dumb exec \"$0\" \"$@\"");
+    let mut pty = Pty::start(command, 90, 40);
+    pty.until_shown("new conversation");
+    pty.send(b"write");
+    pty.until_shown("write");
+    pty.send(b"\r");
+    pty.until_shown("May I write it?");
+    pty.press_until(b"y", "Written.");
+    assert!(world.project().join("approved.txt").exists());
+    pty.send(b"\x15");
+    quit(&mut pty);
+    // Nothing but text, bells and the movement that every terminal knows.
+    let bytes = pty.written();
+    assert!(!bytes.contains(&0x1b), "{}", String::from_utf8_lossy(&bytes).escape_debug());
+    let text = String::from_utf8_lossy(&bytes);
+    assert_eq!(text.matches("Run this command?").count(), 1, "{text}");
+}
+
+#[test]
 fn an_input_or_output_that_is_no_terminal_is_named() {
     let world = World::without_server();
     for (line, name) in [

@@ -9,6 +9,7 @@ mod inline;
 mod osc;
 mod pacer;
 mod pen;
+mod plain;
 
 use std::sync::Arc;
 
@@ -80,6 +81,7 @@ pub struct Writer {
 enum Kind {
     Full(full::Full),
     Inline(inline::Inline),
+    Plain(plain::Plain),
 }
 
 impl Writer {
@@ -92,7 +94,7 @@ impl Writer {
             Mode::Inline => {
                 Kind::Inline(inline::Inline::new(&setup.terminal, setup.terminal.hyperlinks))
             }
-            Mode::Plain => Kind::Inline(inline::Inline::new(&setup.terminal, false)),
+            Mode::Plain => Kind::Plain(plain::Plain::default()),
         };
         Self { kind, lines: Vec::new(), columns: 0, rows: 0 }
     }
@@ -119,6 +121,7 @@ impl Writer {
         match &mut self.kind {
             Kind::Full(full) => full.forget(),
             Kind::Inline(inline) => inline.forget(),
+            Kind::Plain(plain) => plain.forget(),
         }
     }
 
@@ -136,6 +139,9 @@ impl Writer {
             Kind::Inline(inline) => {
                 inline.frame(scene, &std::mem::take(&mut self.lines), self.columns, self.rows)
             }
+            Kind::Plain(plain) => {
+                plain.frame(scene, &std::mem::take(&mut self.lines), self.columns)
+            }
         }
     }
 
@@ -147,6 +153,7 @@ impl Writer {
             Kind::Inline(inline) => {
                 inline.finish(&std::mem::take(&mut self.lines), self.columns.max(1))
             }
+            Kind::Plain(plain) => plain.finish(&std::mem::take(&mut self.lines)),
         }
     }
 }

@@ -299,6 +299,10 @@ impl Layer for Approval {
         self.request(desk).map_or_else(Chrome::default, |request| self.head(request, true, desk))
     }
 
+    fn page(&self, desk: &Desk) -> String {
+        format!("{} {:?}", self.chrome(desk).title, self.id)
+    }
+
     fn body(&mut self, _desk: &Desk) -> Body<'_> {
         Body::Text(&mut self.scroll)
     }

@@ -102,6 +102,11 @@ impl DiffViewer {
 }
 
 impl Layer for DiffViewer {
+    fn page(&self, desk: &Desk) -> String {
+        let is_loading = matches!(self.state, State::Loading);
+        format!("{} {is_loading}", self.chrome(desk).title)
+    }
+
     fn chrome(&self, desk: &Desk) -> Chrome {
         let mut chrome = Chrome::new("Changes");
         if let State::Files { files, .. } = &self.state

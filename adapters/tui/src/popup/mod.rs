@@ -166,6 +166,11 @@ trait Layer {
         false
     }
 
+    /// What it shows, in a word: another one when it shows something else as a whole.
+    fn page(&self, desk: &Desk) -> String {
+        self.chrome(desk).title
+    }
+
     /// Rows that it wants, of at most `rows`.
     fn height(&mut self, columns: u16, rows: u16, desk: &Desk) -> u16 {
         let text = u16::try_from(self.rows(columns, desk, &desk.look).len()).unwrap_or(u16::MAX);
@@ -309,13 +314,37 @@ impl Popup {
         self.layer().view(area, buffer, desk, look)
     }
 
-    /// The popup as lines, for plain mode: printed when it opens.
+    /// What it shows, in a word: in plain mode it is told when this is another one.
+    pub(crate) fn page(&self, desk: &Desk) -> String {
+        self.layer_ref().page(desk)
+    }
+
+    /// The popup as lines, for plain mode.
     pub(crate) fn lines(&self, desk: &Desk) -> Vec<Line> {
+        self.drawn(desk).0.into_iter().map(Line::plain).collect()
+    }
+
+    /// Where it stands, for plain mode, and the column of the caret: the row that is written, else the
+    /// one that is chosen, else what it says last.
+    pub(crate) fn row(&self, desk: &Desk) -> (String, Option<u16>) {
+        let (rows, caret) = self.drawn(desk);
+        let find = |at: Option<usize>| at.and_then(|at| rows.get(at)).map(String::as_str);
+        let row = find(caret.map(|caret| usize::from(caret.y)))
+            .or_else(|| find(rows.iter().position(|row| row.trim_start().starts_with('\u{203a}'))))
+            .or_else(|| find(rows.iter().rposition(|row| !row.is_empty())))
+            .unwrap_or_default();
+        let text = row.trim_start();
+        let indent = u16::try_from(row.len() - text.len()).unwrap_or(0);
+        (text.to_owned(), caret.map(|caret| caret.x.saturating_sub(indent)))
+    }
+
+    /// Its rows, and where the caret is.
+    fn drawn(&self, desk: &Desk) -> (Vec<String>, Option<Position>) {
         let mut copy = self.clone();
         let rows = copy.height(PLAIN_COLUMNS, PLAIN_ROWS, desk);
         let area = Rect { x: 0, y: 0, width: PLAIN_COLUMNS, height: rows };
         let mut buffer = Buffer::empty(area);
-        copy.view(area, &mut buffer, desk, &desk.look);
+        let caret = copy.view(area, &mut buffer, desk, &desk.look);
         let row = |y| {
             let (mut text, mut x) = (String::new(), 0);
             while let Some(cell) = buffer.cell((x, y)) {
@@ -323,9 +352,10 @@ impl Popup {
                 // What follows a wide character belongs to it.
                 x += u16::try_from(width(cell.symbol())).unwrap_or(1).max(1);
             }
-            Line::plain(text.trim_end())
+            text.truncate(text.trim_end().len());
+            text
         };
-        (0..rows).map(row).collect()
+        ((0..rows).map(row).collect(), caret)
     }
 }
 

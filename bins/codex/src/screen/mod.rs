@@ -90,6 +90,7 @@ fn start(mut request: Request) -> Result<u8, StartError> {
         title: plan.setup.terminal_title.as_ref().is_none_or(|ids| !ids.is_empty())
             && plan.setup.mode != Mode::Plain,
         burst_off: session.resolved.ui.disable_paste_burst,
+        dumb: unfit == Some(codex_term::Unfit::Dumb),
     };
     let terminal = codex_term::Terminal::take(&options)
         .map_err(|error| StartError::Other(error.to_string()))?;
