@@ -231,7 +231,9 @@ fn overlay(dir: &PrivateDir) -> Result<bool, Fault<'_>> {
     let place = |tree: &OwnedFd, target| {
         sys::open_no_links(target).and_then(|target| sys::attach(tree, &target))
     };
-    let host = sys::clone_tree(&dir.host, sys::Depth::Alone).at(layer, &dir.host)?;
+    // With what is mounted below it, which the kernel does not let us uncover. The overlay does not show
+    // it: there its mount points are empty.
+    let host = sys::clone_tree(&dir.host, sys::Depth::Tree).at(layer, &dir.host)?;
     place(&host, lower).at(layer, &dir.host)?;
     let scratch = sys::clone_tree(&dir.upper, sys::Depth::Alone).at(layer, &dir.upper)?;
     place(&scratch, upper).at(layer, &dir.upper)?;
