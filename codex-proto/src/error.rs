@@ -64,9 +64,6 @@ impl HostError {
         match self.kind {
             HostErrorKind::Connect => Some("check base_url, the network and HTTPS_PROXY"),
             HostErrorKind::DiskFull => Some("free some space, then repeat the prompt"),
-            HostErrorKind::MissingCredential => {
-                Some("set OPENAI_API_KEY, or run `codex login --with-api-key`")
-            }
             HostErrorKind::NameResolution => {
                 Some("check the host name in base_url and the network")
             }
@@ -76,6 +73,8 @@ impl HostError {
             }
             HostErrorKind::Cancelled
             | HostErrorKind::Disconnected
+            // The message names the key that is missing and how to give it.
+            | HostErrorKind::MissingCredential
             | HostErrorKind::NotFound
             | HostErrorKind::Other
             | HostErrorKind::Permission

@@ -9,7 +9,7 @@ use std::{
 };
 
 use codex_proto::{HostError, HostErrorKind};
-use toml_edit::{DocumentMut, Item, Table, Value};
+use toml_edit::{DocumentMut, Item, Key, Table, Value};
 
 use crate::fail;
 
@@ -34,6 +34,18 @@ pub fn set(path: &Path, keys: &[&str], value: impl Into<Value>) -> Result<(), Ho
         fail::found(HostErrorKind::Other, path, format!("has a `{key}` that is no table"))
     })?;
     replace(path, document.to_string().as_bytes())
+}
+
+/// The parts of a key as TOML writes it, e.g. `projects."/a.b".trust_level`.
+///
+/// # Errors
+/// When it is no key of TOML.
+pub fn keys(dotted: &str) -> Result<Vec<String>, HostError> {
+    let parts = Key::parse(dotted).map_err(|error| {
+        let message = format!("`{dotted}` is no key: {}", error.message());
+        HostError::new(HostErrorKind::Other, message)
+    })?;
+    Ok(parts.iter().map(|key| key.get().to_owned()).collect())
 }
 
 fn put(table: &mut Table, keys: &[&str], value: Value) -> Result<(), String> {
@@ -109,6 +121,15 @@ mod tests {
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("tui.animations = true\n"), "{text}");
         assert!(text.contains("\"/x\" = { trust_level = \"trusted\" }"), "{text}");
+    }
+
+    #[test]
+    fn keys_are_read_as_toml_writes_them() {
+        assert_eq!(keys("tui.theme").unwrap(), ["tui", "theme"]);
+        let json = serde_json::Value::from("/a b/c.d \"x\"\t\u{e9}");
+        let parts = keys(&format!("projects.{json}.trust_level")).unwrap();
+        assert_eq!(parts, ["projects", "/a b/c.d \"x\"\t\u{e9}", "trust_level"]);
+        assert!(keys("a..b").unwrap_err().message.contains("`a..b` is no key"));
     }
 
     #[test]

@@ -152,7 +152,7 @@ pub enum ScreenEffect {
     Redraw,
     /// Set a key of the user's `config.toml`; answered only when it fails: `NotSaved`.
     SaveSetting {
-        /// Dotted, e.g. `tui.theme`.
+        /// As TOML writes it: dotted, e.g. `tui.theme`, parts with other signs in quotes.
         key: String,
         /// A string or a boolean.
         value: SettingValue,

@@ -21,6 +21,9 @@ pub struct Setup {
     pub sandbox_tier: String,
     /// Working directory.
     pub cwd: PathBuf,
+    /// The project's folder, where the user has not said yet what may be done in it and it brings
+    /// no configuration of its own: then commands only read at first.
+    pub trustable: Option<PathBuf>,
     /// The user's home, shown as `~`.
     pub home: Option<PathBuf>,
     /// Facts about the terminal.
@@ -213,6 +216,7 @@ impl Setup {
             notes: Vec::new(),
             sandbox_tier: "landlock".into(),
             cwd: PathBuf::from("/home/user/project"),
+            trustable: None,
             home: Some(PathBuf::from("/home/user")),
             terminal: Terminal {
                 colors: Colors::Sixteen,

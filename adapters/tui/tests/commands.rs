@@ -6,6 +6,7 @@ use codex_proto::{
     CommandId, Event, Op, Refused,
     event::{RunningCommand, Usage},
     op::{Configure, Prompt},
+    policy::{SandboxMode, SandboxPolicy},
     realtime::{
         RealtimeClosed, RealtimeEvent, RealtimeNews, RealtimePhase, RealtimeRole,
         RealtimeTransport, RealtimeVersion,
@@ -116,6 +117,29 @@ fn conversations_begin_and_fork() {
     let [Op::Prompt(prompt)] = &ops(&mut run, "/init")[..] else { panic!("a prompt") };
     let Prompt { content, .. } = &**prompt;
     assert!(format!("{content:?}").contains("AGENTS.md"));
+}
+
+#[test]
+fn a_new_folder_is_trusted_by_a_command_and_not_by_accident() {
+    let setup = Setup { trustable: Some("/home/user/my.project".into()), ..Setup::sample() };
+    let mut run = Run::new(setup, 80, 30);
+    let Event::ThreadReady(mut ready) = harness::ready() else { unreachable!() };
+    ready.sandbox = SandboxPolicy::read_only();
+    run.event(Event::ThreadReady(ready));
+    assert!(run.tell().contains("/trust lets them change it"), "{}", run.tell());
+    let effects = effects(&mut run, "/trust");
+    let save = ScreenEffect::SaveSetting {
+        key: "projects.\"/home/user/my.project\".trust_level".into(),
+        value: SettingValue::Text("trusted".into()),
+    };
+    assert_eq!(effects[0], save);
+    assert!(
+        matches!(&effects[1], ScreenEffect::Op(_, Op::Configure(configure))
+            if configure.sandbox.as_ref().is_some_and(|have| have.mode == SandboxMode::WorkspaceWrite)),
+        "{effects:?}"
+    );
+    // Where the user has said what counts, nothing is offered and nothing happens.
+    assert_eq!(self::effects(&mut self::run(), "/trust"), []);
 }
 
 #[test]

@@ -37,6 +37,9 @@ impl Header {
             mode => format!("sandbox {}{network} ({})", mode.as_str(), setup.sandbox_tier),
         };
         about.push(format!("{sandbox} \u{b7} approvals {}", ready.approval.as_str()));
+        if setup.trustable.is_some() && ready.sandbox.mode == SandboxMode::ReadOnly {
+            about.push("new folder, commands only read \u{b7} /trust lets them change it".into());
+        }
         if let Some(key) = &setup.key {
             about.push(format!("key from {key}"));
         }

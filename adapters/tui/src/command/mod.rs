@@ -19,6 +19,7 @@ mod screen;
 mod status;
 mod stop;
 mod theme;
+mod trust;
 mod vim;
 mod voice;
 
@@ -60,6 +61,7 @@ impl Command {
 pub const COMMANDS: &[Command] = &[
     model::MODEL,
     permissions::PERMISSIONS,
+    trust::TRUST,
     new::NEW,
     resume::RESUME,
     fork::FORK,

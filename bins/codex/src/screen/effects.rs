@@ -71,11 +71,13 @@ impl Saves {
         let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let next = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let (key, value) = next?;
-        let keys: Vec<&str> = key.split('.').collect();
-        let saved = match value {
-            SettingValue::Bool(value) => config_edit::set(path, &keys, value),
-            SettingValue::Text(value) => config_edit::set(path, &keys, value),
-        };
+        let saved = config_edit::keys(&key).and_then(|keys| {
+            let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+            match value {
+                SettingValue::Bool(value) => config_edit::set(path, &keys, value),
+                SettingValue::Text(value) => config_edit::set(path, &keys, value),
+            }
+        });
         saved.err()
     }
 }

@@ -75,6 +75,7 @@ pub(super) fn plan(
         notes,
         sandbox_tier: sandbox_tier().into(),
         cwd: session.cwd.clone(),
+        trustable: super::trust::trustable(session),
         home: environment.user_home(),
         terminal: facts,
         mode: mode(request, tui),

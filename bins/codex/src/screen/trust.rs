@@ -56,6 +56,13 @@ pub(super) fn ask(session: &Session) -> Result<bool, StartError> {
     Ok(level == "trusted")
 }
 
+/// The folder that could be trusted without showing anything: not answered yet, and without
+/// configuration of its own.
+pub(super) fn trustable(session: &Session) -> Option<PathBuf> {
+    let is_new = session.resolved.trust.is_none() && configured(session).is_empty();
+    is_new.then(|| root(&session.cwd))
+}
+
 /// The nearest folder above that git knows, else the working directory.
 fn root(cwd: &Path) -> PathBuf {
     let mut above = cwd.ancestors().take(ANCESTORS_MAX);
