@@ -11,7 +11,7 @@ use std::{
     time::SystemTime,
 };
 
-use codex_proto::ThreadId;
+use codex_proto::{ThreadId, wire::realtime::envelope::Envelope};
 use serde::Deserialize;
 
 use crate::rollouts::{self, Filter};
@@ -63,7 +63,7 @@ pub fn list(codex_home: &Path, filter: &Filter<'_>, count_max: usize) -> Session
         Session {
             path: rollout.path,
             thread: rollout.thread,
-            name: in_one_line(&name),
+            name: in_one_line(&Envelope::asked(&name)),
             cwd: rollout.cwd,
             modified: rollout.modified,
             bytes,
@@ -147,14 +147,20 @@ mod tests {
         let day = home.path().join("sessions/2026/01/02");
         fs::create_dir_all(&day).unwrap();
         let id = |n: u32| format!("0190000{n}-0000-7000-8000-000000000000");
-        for n in 1..=3 {
+        for n in 1..=4 {
             let meta = format!(
                 "{{\"type\":\"session_meta\",\"payload\":{{\"id\":\"{}\",\"cwd\":\"/w\"}}}}\n",
                 id(n)
             );
-            let said = "{\"type\":\"event_msg\",\"payload\":{\"type\":\"user_message\",\
-                        \"message\":\"fix  the\\nbug \\u001b\"}}\n";
-            let text = if n == 3 { meta } else { meta + said };
+            let said = match n {
+                1 => "fix  the\\nbug \\u001b",
+                _ => "<realtime_delegation>\\n<input>a &lt; b</input>\\n</realtime_delegation>",
+            };
+            let said = format!(
+                "{{\"type\":\"event_msg\",\"payload\":{{\"type\":\"user_message\",\
+                 \"message\":\"{said}\"}}}}\n"
+            );
+            let text = if n == 3 { meta } else { meta + &said };
             fs::write(day.join(format!("rollout-2026-01-02T00-00-00-{}.jsonl", id(n))), text)
                 .unwrap();
         }
@@ -171,7 +177,7 @@ mod tests {
             .map(|session| (session.thread.to_string(), session.name.clone()))
             .collect();
         names.sort();
-        let want = [(id(1), "fix the bug"), (id(2), "mine"), (id(3), "")];
+        let want = [(id(1), "fix the bug"), (id(2), "mine"), (id(3), ""), (id(4), "a < b")];
         assert_eq!(names, want.map(|(id, name)| (id, name.to_owned())));
         assert!(found.sessions.iter().all(|session| session.bytes > 0));
         assert_eq!(by_name(home.path(), "mine"), id(2).parse().ok());

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use codex_proto::op::PromptPart;
+use codex_proto::{op::PromptPart, wire::realtime::envelope::Envelope};
 use ratatui::{
     buffer::Buffer,
     layout::{Position, Rect},
@@ -188,7 +188,12 @@ impl Input {
 
     /// Puts a prompt back, before what is written.
     pub fn put_back(&mut self, content: &[PromptPart]) {
-        self.composer.prepend_draft(&Draft::of_parts(content));
+        let shown = |part: &PromptPart| match part {
+            PromptPart::Text(text) => PromptPart::Text(Envelope::asked(text).into_owned()),
+            image @ PromptPart::Image { .. } => image.clone(),
+        };
+        let parts: Vec<PromptPart> = content.iter().map(shown).collect();
+        self.composer.prepend_draft(&Draft::of_parts(&parts));
     }
 
     /// Rows that it needs, at least 1.

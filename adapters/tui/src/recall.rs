@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use codex_proto::{
     Event,
     item::{ItemBody, TurnItem},
+    wire::realtime::envelope::Envelope,
 };
 
 /// Prompts that are kept; of more the oldest are forgotten, and counted.
@@ -39,7 +40,7 @@ impl Recall {
     fn take(&mut self, item: &TurnItem) {
         match &item.body {
             ItemBody::UserMessage { text } => {
-                self.prompts.push_back(text.clone());
+                self.prompts.push_back(Envelope::asked(text).into_owned());
                 if self.prompts.len() > PROMPTS_MAX {
                     self.prompts.pop_front();
                     self.forgotten += 1;

@@ -55,6 +55,8 @@ pub struct Transcript {
     prompts: Vec<String>,
     last_message: Option<String>,
     has_header: bool,
+    /// Whether what is said by voice is shown as it is said.
+    has_spoken: bool,
 }
 
 impl Transcript {
@@ -76,6 +78,7 @@ impl Transcript {
             prompts: Vec::new(),
             last_message: None,
             has_header: false,
+            has_spoken: false,
         }
     }
 
@@ -107,6 +110,7 @@ impl Transcript {
                 self.give_all_up(cx);
                 self.prompts.clear();
                 self.questions.clear();
+                self.has_spoken = false;
                 self.add(Cell::Header(Header::new(ready, setup, !self.has_header)), cx);
                 self.has_header = true;
             }
@@ -209,7 +213,7 @@ impl Transcript {
         self.prompts.push(text.to_owned());
         let place = self.images.iter().position(|(of, _)| of == text);
         let images = place.map(|place| self.images.remove(place).1).unwrap_or_default();
-        Cell::User(User::new(text).with_images(images))
+        Cell::User(User::new(text).with_images(images).said_before(self.has_spoken))
     }
 
     fn finish_message(&mut self, id: u32, mut agent: crate::cell::Agent, cx: &Context) {
@@ -280,6 +284,7 @@ impl Transcript {
 
     /// Something was said by voice.
     pub fn spoken(&mut self, role: RealtimeRole, text: String, cx: &Context) {
+        self.has_spoken = true;
         self.add(Cell::Spoken(Spoken { role, text }), cx);
     }
 

@@ -4,13 +4,16 @@ mod harness;
 
 use codex_proto::{
     Event, Op,
+    item::TurnItem,
+    op::Prompt,
     realtime::{
         RealtimeClosed, RealtimeEvent, RealtimeNews, RealtimePhase, RealtimeRole,
         RealtimeTransport, RealtimeVersion,
     },
+    wire::realtime::envelope::Envelope,
 };
 use codex_tui::{ScreenEffect, Setup};
-use harness::{Run, golden_story, thread, turn_started};
+use harness::{Run, completed, golden_story, thread, turn_started, user};
 
 fn news(run: &mut Run, news: RealtimeNews) {
     let event = RealtimeEvent { thread: thread(), attempt: 1, news };
@@ -88,4 +91,49 @@ fn voice_goes_over_what_is_configured() {
         let Some(Op::RealtimeStart(start)) = ops(&mut run).pop() else { panic!("voice starts") };
         assert!(start.transport == want);
     }
+}
+
+#[test]
+fn a_task_given_by_voice_is_shown_as_what_is_asked() {
+    let task = Envelope {
+        input: "fix <a> & b".into(),
+        transcript: "user: it fails\nassistant: what does?\nuser: fix <a> & b".into(),
+        ..Envelope::default()
+    };
+    let message = task.to_string();
+    let item = TurnItem { id: 1, body: user(&message) };
+
+    // Resumed, where nobody hears any more what was said.
+    let mut run = Run::ready(Setup::sample(), 80, 24);
+    run.event(Event::Restored { thread: thread(), items: vec![item.clone()] });
+    let printed: Vec<String> = run.printed.iter().map(codex_tui::text::Line::text).collect();
+    let want = ["\u{203a} by voice: fix <a> & b", "you said: it fails", "codex said: what does?"];
+    assert!(printed.ends_with(&want.map(str::to_owned)), "{printed:?}");
+    let told = run.keys("/rewind\n").tell();
+    assert!(
+        told.contains("\u{203a} fix <a> & b") && !told.contains("realtime_delegation"),
+        "{told}"
+    );
+
+    // Live, below what was said.
+    let mut run = Run::ready(Setup::sample(), 80, 24);
+    live(&mut run);
+    let said = |text: &str| RealtimeNews::TranscriptDone {
+        role: RealtimeRole::User,
+        item: "a".to_owned(),
+        text: text.into(),
+    };
+    news(&mut run, said("it fails"));
+    run.event(completed(1, user(&message)));
+    let printed: Vec<String> = run.printed.iter().map(codex_tui::text::Line::text).collect();
+    assert_eq!(printed.iter().filter(|line| line.contains("it fails")).count(), 1, "{printed:?}");
+
+    // And back from a turn that was stopped before.
+    let prompts = vec![Prompt::text(thread(), &message)];
+    run.event(Event::PromptsReturned { thread: thread(), prompts });
+    let told = run.tell();
+    assert!(
+        told.contains("\u{203a} fix <a> & b") && !told.contains("realtime_delegation"),
+        "{told}"
+    );
 }

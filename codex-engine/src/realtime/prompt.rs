@@ -4,6 +4,7 @@
 use codex_proto::{
     Settings,
     realtime::{RealtimePrompt, RealtimeStart},
+    wire::realtime::envelope::Envelope,
 };
 
 use super::transcript::clip;
@@ -62,21 +63,12 @@ pub(super) fn end_note(start: &RealtimeStart) -> String {
 
 /// A task for the agent, with what was said since the last one.
 pub(super) fn delegation(source: Option<&str>, input: &str, transcript: &str) -> String {
-    let mut text = String::from("<realtime_delegation>\n");
-    let mut element = |name: &str, value: &str| {
-        if !value.trim().is_empty() {
-            text.push_str(&format!("<{name}>{}</{name}>\n", escape(value.trim())));
-        }
+    let task = Envelope {
+        source: source.unwrap_or_default().to_owned(),
+        input: clip(input, DELEGATION_BYTES_MAX).to_owned(),
+        transcript: transcript.to_owned(),
     };
-    element("source", source.unwrap_or_default());
-    element("input", clip(input, DELEGATION_BYTES_MAX));
-    element("transcript_delta", transcript);
-    text.push_str("</realtime_delegation>");
-    text
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    task.to_string()
 }
 
 #[cfg(test)]
@@ -84,20 +76,6 @@ mod tests {
     use codex_proto::realtime::RealtimeTransport;
 
     use super::*;
-
-    #[test]
-    fn a_task_is_wrapped_and_escaped() {
-        assert_eq!(
-            delegation(None, " do <it> & that ", "user: a\nassistant: b"),
-            "<realtime_delegation>\n<input>do &lt;it&gt; &amp; that</input>\n<transcript_delta>user: \
-             a\nassistant: b</transcript_delta>\n</realtime_delegation>"
-        );
-        assert_eq!(
-            delegation(Some("transcript_tail_flush"), "x", ""),
-            "<realtime_delegation>\n<source>transcript_tail_flush</source>\n<input>x</input>\n</\
-             realtime_delegation>"
-        );
-    }
 
     #[test]
     fn configured_instructions_come_first() {

@@ -1,6 +1,9 @@
-//! What the user said, and the images that went with it.
+//! What the user said, and the images that went with it; for a task that was given by voice, what was
+//! said before.
 
 use std::path::PathBuf;
+
+use codex_proto::wire::realtime::envelope::Envelope;
 
 use super::Context;
 use crate::{
@@ -15,24 +18,36 @@ const TAIL_LINES: usize = 10;
 /// Bytes of a line that are shown.
 const LINE_BYTES_MAX: usize = 4_000;
 
-/// A prompt.
+/// Lines of what was said before a task that are shown.
+const SAID_LINES_MAX: usize = 6;
+
+/// A prompt, or a task that was given by voice.
 #[derive(Clone, Debug, PartialEq)]
 pub struct User {
     text: String,
     images: Vec<PathBuf>,
+    /// Whether what was said before a task stands above it already.
+    is_said: bool,
 }
 
 impl User {
     /// A prompt without images.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        Self { text: text.to_owned(), images: Vec::new() }
+        Self { text: text.to_owned(), images: Vec::new(), is_said: false }
     }
 
     /// With images, each shown as a caption.
     #[must_use]
     pub fn with_images(mut self, images: Vec<PathBuf>) -> Self {
         self.images = images;
+        self
+    }
+
+    /// Whether what was said before a task stands above it already.
+    #[must_use]
+    pub fn said_before(mut self, is_said: bool) -> Self {
+        self.is_said = is_said;
         self
     }
 
@@ -45,9 +60,15 @@ impl User {
     pub(super) fn lines(&self, cx: &Context) -> Vec<Line> {
         let style = cx.paint.look.style(Role::Accent);
         let dim = cx.paint.look.style(Role::Dim);
-        let mark = if cx.plain { "you: " } else { "\u{203a} " };
+        let spoken = Envelope::read(&self.text);
+        let (text, mark) = match (&spoken, cx.plain) {
+            (Some(task), true) => (&task.input, "you, by voice: "),
+            (Some(task), false) => (&task.input, "\u{203a} by voice: "),
+            (None, true) => (&self.text, "you: "),
+            (None, false) => (&self.text, "\u{203a} "),
+        };
         let mut lines: Vec<Line> = Vec::new();
-        let (head, left_out, tail) = ends(self.text.trim_end());
+        let (head, left_out, tail) = ends(text.trim_end());
         for line in clean(head).lines() {
             let (line, more) = start_of(line);
             let start = if lines.is_empty() { mark } else { "" };
@@ -59,6 +80,9 @@ impl User {
         for line in clean(tail).lines() {
             let (line, more) = start_of(line);
             lines.push(Line::styled(line, style).with(more, dim));
+        }
+        if let Some(task) = spoken.as_ref().filter(|_| !self.is_said) {
+            lines.extend(said(task).into_iter().map(|line| Line::styled(line, dim)));
         }
         for image in &self.images {
             lines.push(Line::styled(
@@ -89,6 +113,28 @@ fn start_of(line: &str) -> (&str, String) {
     let end = (0..=LINE_BYTES_MAX).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
     let more = line[end..].chars().count();
     (&line[..end], format!(" \u{2026} {more} more characters"))
+}
+
+/// The last that was said before a task, but for the task itself.
+fn said(task: &Envelope) -> Vec<String> {
+    let transcript = clean(&task.transcript);
+    let mut lines = Vec::new();
+    for line in transcript.lines() {
+        let (who, text) = match (line.strip_prefix("user: "), line.strip_prefix("assistant: ")) {
+            (Some(text), _) => ("you said: ", text),
+            (_, Some(text)) => ("codex said: ", text),
+            (None, None) => ("", line),
+        };
+        if text.trim() != task.input.trim() {
+            lines.push(format!("{who}{text}"));
+        }
+    }
+    let hidden = lines.len().saturating_sub(SAID_LINES_MAX);
+    if hidden > 1 {
+        lines.drain(..hidden);
+        lines.insert(0, format!("\u{2026} {hidden} more lines"));
+    }
+    lines
 }
 
 #[cfg(test)]

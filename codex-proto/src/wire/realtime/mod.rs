@@ -8,9 +8,11 @@
 //! - [`sdp`]: whether an answer can be one.
 //! - [`send`](mod@send), [`receive`]: messages.
 //! - [`audio`]: audio messages, which adapters build.
+//! - [`envelope`]: the user message in which a task reaches the agent.
 
 pub mod audio;
 pub mod call;
+pub mod envelope;
 pub mod receive;
 pub mod sdp;
 pub mod send;
