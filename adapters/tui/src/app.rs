@@ -21,6 +21,7 @@ use crate::{
     key::{Key, KeyCode, Modifiers, Mouse},
     msg::{Answer, Msg, ScreenEffect},
     notify,
+    plain::Told,
     popup::{self, Handled, Help, Popup},
     scroll::Scroll,
     session::{refusal, text_of},
@@ -42,8 +43,6 @@ pub struct AppState {
     /// A key that does something when it is pressed once more before this instant.
     armed: Option<(Armed, Mono)>,
     scroll: Scroll,
-    /// What of the top layer was told in plain mode.
-    page: Option<String>,
     /// The title that the window has.
     title: Option<String>,
     /// Counts messages.
@@ -51,6 +50,8 @@ pub struct AppState {
     parts: Option<Parts>,
     /// What leads somewhere of what was drawn last.
     links: Vec<LinkAt>,
+    /// What plain mode told.
+    told: Told,
 }
 
 /// The region around the composer, laid out for one size.
@@ -93,11 +94,11 @@ impl AppState {
             layers: Vec::new(),
             armed: None,
             scroll: Scroll::default(),
-            page: None,
             title: None,
             revision: 0,
             parts: None,
             links: Vec::new(),
+            told: Told::default(),
         };
         popup::at_start(&mut app.desk);
         let effects = app.settle();
@@ -165,12 +166,10 @@ impl AppState {
         for layer in std::mem::take(&mut self.desk.opening) {
             popup::push(&mut self.layers, layer);
         }
-        if self.desk.setup.mode == Mode::Plain {
-            self.tell_page();
-        }
         if let Some(note) = self.desk.input.take_note() {
             self.desk.note(note);
         }
+        self.told.update(&mut self.layers, &mut self.desk);
         status::keep_title(&mut self.title, &mut self.desk);
         self.revision += 1;
         let lines = self.desk.transcript.take_ready();
@@ -179,18 +178,6 @@ impl AppState {
         }
         self.desk.effect(ScreenEffect::Redraw);
         std::mem::take(self.desk.effects())
-    }
-
-    /// What the top layer shows is told, in plain mode, when it shows something else than before.
-    fn tell_page(&mut self) {
-        let page = self.layers.last().map(|top| top.page(&self.desk));
-        if self.page != page
-            && let Some(top) = self.layers.last()
-        {
-            let lines = top.lines(&self.desk);
-            self.desk.tell(lines);
-        }
-        self.page = page;
     }
 
     fn put_back(&mut self, layer: Popup, handled: Handled) {
@@ -253,6 +240,12 @@ impl AppState {
                     let text = format!("running: {}", clean_line(&shown_script(&command.command)));
                     desk.transcript.tell(vec![Line::plain(text)], &cx);
                 }
+            }
+            Event::Retrying { attempt, attempts_max, delay_ms, cause, .. }
+                if desk.setup.mode == Mode::Plain =>
+            {
+                let (seconds, cause) = (delay_ms.div_ceil(1_000), clean_line(&cause.message));
+                desk.note(format!("retry {attempt} of {attempts_max} in {seconds} s: {cause}"));
             }
             Event::TurnEnded { outcome, usage, duration_ms, .. } => {
                 let footer = Footer {
@@ -489,14 +482,12 @@ impl AppState {
     fn plain_row(&mut self, area: Rect, buffer: &mut Buffer) -> Option<Position> {
         let area = Rect { height: area.height.min(1), ..area };
         let desk = &mut self.desk;
-        match self.layers.last() {
+        let look = desk.look;
+        match self.layers.last_mut() {
             Some(top) if !top.shows_input() || desk.input.is_empty() => {
-                let (text, caret) = top.row(desk);
-                draw(&Line::plain(text), area, buffer);
-                let last = area.right().saturating_sub(1);
-                caret.map(|x| Position::new(area.x.saturating_add(x).min(last), area.y))
+                top.view(area, buffer, desk, &look)
             }
-            _ => desk.input.view(area, buffer, &desk.look),
+            _ => desk.input.view(area, buffer, &look),
         }
     }
 

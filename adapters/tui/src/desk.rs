@@ -194,8 +194,7 @@ impl Desk {
     pub fn note(&mut self, note: impl Into<String>) {
         if self.setup.mode == Mode::Plain {
             let line = clean_line(&note.into()).into_owned();
-            self.tell(vec![Line::plain(line)]);
-            return;
+            return self.transcript.announce(vec![Line::plain(line)]);
         }
         self.note = Some((note.into(), self.now.mono.after_ms(NOTE_MS)));
     }

@@ -10,7 +10,8 @@ use ratatui::{
 
 use crate::{
     composer::{
-        self, Action, Candidate, Composer, Draft, Keymap, Options, Output, Styles, VimMode,
+        self, Action, Candidate, Completion, Composer, Draft, Keymap, Options, Output, Styles,
+        VimMode,
     },
     key::{Key, Paste},
     msg::{Answer, ScreenEffect},
@@ -211,6 +212,12 @@ impl Input {
     pub fn view(&mut self, area: Rect, buffer: &mut Buffer, look: &Look) -> Option<Position> {
         let hint = "Ask for anything  ·  / commands  ·  @ files  ·  ? keys";
         (!area.is_empty()).then(|| self.composer.view(area, buffer, &styles(look), hint))
+    }
+
+    /// The completion that goes on.
+    #[must_use]
+    pub fn completion(&self) -> Option<&Completion> {
+        self.composer.completion()
     }
 
     /// Draws the candidates of a completion.

@@ -31,6 +31,7 @@ pub mod key;
 pub mod markdown;
 pub mod msg;
 mod notify;
+mod plain;
 pub mod popup;
 pub mod recall;
 mod scroll;

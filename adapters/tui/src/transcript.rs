@@ -293,6 +293,18 @@ impl Transcript {
         self.add(Cell::Lines(lines), cx);
     }
 
+    /// Lines that leave at once and are kept nowhere: what plain mode tells of popups.
+    pub fn announce(&mut self, lines: Vec<Line>) {
+        self.has_left |= !lines.is_empty();
+        self.ready.extend(lines);
+    }
+
+    /// Whether lines wait to leave.
+    #[must_use]
+    pub fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
     /// Images go with a prompt of this text.
     pub fn expect_images(&mut self, text: String, images: Vec<PathBuf>) {
         if !images.is_empty() {

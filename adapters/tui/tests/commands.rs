@@ -335,7 +335,7 @@ fn in_plain_mode_everything_is_told_in_lines_that_stay() {
     run.keys("<ctrl-u>/permissions\n");
     let printed: Vec<String> = run.printed.iter().map(Line::text).collect();
     let has = |words: &str| printed.iter().any(|line| line.contains(words));
-    assert!(has("› workspace (now)") && has("full-access"), "{printed:?}");
+    assert!(has("chosen: workspace (now), 3 of 5") && has("full-access"), "{printed:?}");
 }
 
 /// The row of a command in `docs/tui.md`.

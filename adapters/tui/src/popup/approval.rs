@@ -203,7 +203,7 @@ impl Approval {
     }
 
     /// The answers as rows, with the place of each. What a yes covers is never cut off.
-    fn answers(
+    fn answer_rows(
         &self,
         request: &ApprovalRequest,
         columns: u16,
@@ -299,16 +299,44 @@ impl Layer for Approval {
         self.request(desk).map_or_else(Chrome::default, |request| self.head(request, true, desk))
     }
 
-    fn page(&self, desk: &Desk) -> String {
-        format!("{} {:?}", self.chrome(desk).title, self.id)
-    }
-
     fn body(&mut self, _desk: &Desk) -> Body<'_> {
         Body::Text(&mut self.scroll)
     }
 
     fn rows(&mut self, columns: u16, desk: &Desk, look: &Look) -> Arc<[Line]> {
         self.laid_out(columns, desk, look)
+    }
+
+    fn subject(&self, _desk: &Desk) -> String {
+        format!("{:?}", self.id)
+    }
+
+    fn chosen(&self, desk: &Desk) -> Option<String> {
+        if let State::Feedback(_) = self.state {
+            return Some("say what to do instead; Enter: send; Esc: back".into());
+        }
+        let options = Self::options(self.request(desk)?, desk);
+        options.into_iter().nth(self.chosen?).map(|(_, text)| text)
+    }
+
+    fn answers(&mut self, desk: &Desk) -> Vec<String> {
+        let Some(request) = self.request(desk) else { return Vec::new() };
+        let options = Self::options(request, desk).into_iter();
+        options.map(|(bound, text)| format!("{}: {text}", desk.bindings.label(bound))).collect()
+    }
+
+    fn view_line(
+        &mut self,
+        area: Rect,
+        buffer: &mut Buffer,
+        _desk: &Desk,
+        look: &Look,
+    ) -> Option<Position> {
+        if let State::Feedback(field) = &self.state {
+            return field.view("instead: ", "", area, buffer, look);
+        }
+        let end = area.x.saturating_add(draw(&Line::plain("your answer: "), area, buffer));
+        Some(Position { x: end.min(area.right() - 1), y: area.y })
     }
 
     fn on_key(&mut self, key: Key, desk: &mut Desk) -> Handled {
@@ -405,7 +433,7 @@ impl Layer for Approval {
         let body = self.laid_out(columns, desk, &desk.look).len();
         let body = u16::try_from(body).unwrap_or(u16::MAX).min(BODY_ROWS_MAX);
         let answers = match self.state {
-            State::Asking => self.answers(request, columns, desk, &desk.look).len(),
+            State::Asking => self.answer_rows(request, columns, desk, &desk.look).len(),
             State::Feedback(_) => 1,
         };
         let answers = u16::try_from(answers).unwrap_or(1);
@@ -422,7 +450,7 @@ impl Layer for Approval {
         let request = self.request(desk)?;
         let rows = self.laid_out(area.width, desk, look);
         let options = match self.state {
-            State::Asking => self.answers(request, area.width, desk, look),
+            State::Asking => self.answer_rows(request, area.width, desk, look),
             State::Feedback(_) => vec![Line::new()],
         };
         let wanted = u16::try_from(options.len()).unwrap_or(u16::MAX);

@@ -102,11 +102,6 @@ impl DiffViewer {
 }
 
 impl Layer for DiffViewer {
-    fn page(&self, desk: &Desk) -> String {
-        let is_loading = matches!(self.state, State::Loading);
-        format!("{} {is_loading}", self.chrome(desk).title)
-    }
-
     fn chrome(&self, desk: &Desk) -> Chrome {
         let mut chrome = Chrome::new("Changes");
         if let State::Files { files, .. } = &self.state
@@ -131,6 +126,15 @@ impl Layer for DiffViewer {
 
     fn rows(&mut self, columns: u16, _desk: &Desk, look: &Look) -> Arc<[Line]> {
         self.lay_out(columns, look)
+    }
+
+    fn subject(&self, _desk: &Desk) -> String {
+        match &self.state {
+            State::Failed(_) => "failed",
+            State::Files { .. } => "files",
+            State::Loading => "loading",
+        }
+        .into()
     }
 
     fn on_own_key(&mut self, key: &Key, desk: &mut Desk) -> Option<Handled> {

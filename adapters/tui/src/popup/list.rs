@@ -143,6 +143,51 @@ impl List {
         (self.shown.len(), self.entries.len())
     }
 
+    /// What is said when there are no entries at all.
+    pub(crate) fn empty(&self) -> &str {
+        if self.entries.is_empty() { &self.empty } else { "" }
+    }
+
+    /// Whether what is typed filters.
+    pub(crate) fn is_filtered(&self) -> bool {
+        self.filter.is_some() && !self.entries.is_empty()
+    }
+
+    /// The entries that match, each in words.
+    pub(crate) fn words(&self) -> impl Iterator<Item = String> {
+        let entry = |index: &usize| {
+            let entry = &self.entries[*index];
+            let tail = entry.tail.split_whitespace().collect::<Vec<_>>().join(" ");
+            let tail = if tail.is_empty() { tail } else { format!(", {tail}") };
+            let about = if entry.about.is_empty() { "" } else { ": " };
+            format!("{}{tail}{about}{}", named(entry), entry.about)
+        };
+        self.shown.iter().map(entry)
+    }
+
+    /// The chosen entry and its place. What changes by itself, e.g. an age, is not told.
+    pub(crate) fn chosen_place(&self) -> Option<String> {
+        let name = named(self.entries.get(self.chosen()?)?);
+        Some(format!("{name}, {} of {}", self.chosen + 1, self.shown.len()))
+    }
+
+    /// The same, with the words about it.
+    pub(crate) fn chosen_words(&self) -> Option<String> {
+        let (place, about) = (self.chosen_place()?, &self.entries.get(self.chosen()?)?.about);
+        Some(if about.is_empty() { place } else { format!("{place}: {about}") })
+    }
+
+    /// Draws the filter alone. Returns where the caret is, if there is one.
+    pub(crate) fn view_filter(
+        &self,
+        area: Rect,
+        buffer: &mut Buffer,
+        look: &Look,
+    ) -> Option<Position> {
+        let filter = self.filter.as_ref().filter(|_| self.is_filtered())?;
+        filter.view("filter: ", "", area, buffer, look)
+    }
+
     fn refilter(&mut self) {
         let query = self.filter.as_ref().map_or("", |filter| filter.text());
         self.shown = if query.trim().is_empty() {
@@ -261,7 +306,7 @@ impl List {
     ) -> Option<Position> {
         let mut area = area.intersection(buffer.area);
         let mut caret = None;
-        if let Some(filter) = self.filter.as_ref().filter(|_| !self.entries.is_empty())
+        if let Some(filter) = self.filter.as_ref().filter(|_| self.is_filtered())
             && area.height > 1
         {
             caret = filter.view("  / ", "type to filter", area, buffer, look);

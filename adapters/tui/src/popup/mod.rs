@@ -17,6 +17,7 @@ mod resume;
 mod rewind;
 pub(crate) mod terminals;
 pub(crate) mod theme;
+mod words;
 
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ use ratatui::{
     layout::{Position, Rect},
 };
 
-pub(crate) use self::approval::short;
+pub(crate) use self::{approval::short, words::Words};
 pub use self::{
     approval::{APPROVAL_REST_MS, Approval},
     bindings::{Bindings, Bound},
@@ -47,8 +48,8 @@ use crate::{
     desk::Desk,
     key::{Key, KeyCode, Mouse, MouseKind, Paste},
     msg::Answer,
-    setup::Start,
-    text::{Line, width},
+    setup::{Mode, Start},
+    text::{Line, draw},
     theme::Look,
     voice::VoiceState,
 };
@@ -166,9 +167,40 @@ trait Layer {
         false
     }
 
-    /// What it shows, in a word: another one when it shows something else as a whole.
-    fn page(&self, desk: &Desk) -> String {
-        self.chrome(desk).title
+    /// What it is about beside its title; when that changes, plain mode tells all of it.
+    fn subject(&self, _desk: &Desk) -> String {
+        String::new()
+    }
+
+    /// What is chosen, in words, where no list tells it.
+    fn chosen(&self, _desk: &Desk) -> Option<String> {
+        None
+    }
+
+    /// Answers that follow the text, in words.
+    fn answers(&mut self, _desk: &Desk) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Draws the line that plain mode has for it: what is typed, else its title. Returns where the
+    /// caret is.
+    fn view_line(
+        &mut self,
+        area: Rect,
+        buffer: &mut Buffer,
+        desk: &Desk,
+        look: &Look,
+    ) -> Option<Position> {
+        if let Body::List(list) = self.body(desk)
+            && let Some(caret) = list.view_filter(area, buffer, look)
+        {
+            return Some(caret);
+        }
+        let title = self.chrome(desk).title;
+        let sign = if title.ends_with('?') { "" } else { ":" };
+        let line = Line::plain(format!("{title}{sign} "));
+        let end = area.x.saturating_add(draw(&line, area, buffer));
+        Some(Position { x: end.min(area.right() - 1), y: area.y })
     }
 
     /// Rows that it wants, of at most `rows`.
@@ -296,7 +328,10 @@ impl Popup {
 
     /// Rows that it needs, at most `rows`.
     pub(crate) fn height(&mut self, columns: u16, rows: u16, desk: &Desk) -> u16 {
-        self.layer().height(columns, rows, desk).min(rows)
+        match desk.setup.mode {
+            Mode::Plain => 1.min(rows),
+            _ => self.layer().height(columns, rows, desk).min(rows),
+        }
     }
 
     /// Draws it. Returns where the caret is, if it takes text.
@@ -311,57 +346,12 @@ impl Popup {
         if area.is_empty() {
             return None;
         }
-        self.layer().view(area, buffer, desk, look)
-    }
-
-    /// What it shows, in a word: in plain mode it is told when this is another one.
-    pub(crate) fn page(&self, desk: &Desk) -> String {
-        self.layer_ref().page(desk)
-    }
-
-    /// The popup as lines, for plain mode.
-    pub(crate) fn lines(&self, desk: &Desk) -> Vec<Line> {
-        self.drawn(desk).0.into_iter().map(Line::plain).collect()
-    }
-
-    /// Where it stands, for plain mode, and the column of the caret: the row that is written, else the
-    /// one that is chosen, else what it says last.
-    pub(crate) fn row(&self, desk: &Desk) -> (String, Option<u16>) {
-        let (rows, caret) = self.drawn(desk);
-        let find = |at: Option<usize>| at.and_then(|at| rows.get(at)).map(String::as_str);
-        let row = find(caret.map(|caret| usize::from(caret.y)))
-            .or_else(|| find(rows.iter().position(|row| row.trim_start().starts_with('\u{203a}'))))
-            .or_else(|| find(rows.iter().rposition(|row| !row.is_empty())))
-            .unwrap_or_default();
-        let text = row.trim_start();
-        let indent = u16::try_from(row.len() - text.len()).unwrap_or(0);
-        (text.to_owned(), caret.map(|caret| caret.x.saturating_sub(indent)))
-    }
-
-    /// Its rows, and where the caret is.
-    fn drawn(&self, desk: &Desk) -> (Vec<String>, Option<Position>) {
-        let mut copy = self.clone();
-        let rows = copy.height(PLAIN_COLUMNS, PLAIN_ROWS, desk);
-        let area = Rect { x: 0, y: 0, width: PLAIN_COLUMNS, height: rows };
-        let mut buffer = Buffer::empty(area);
-        let caret = copy.view(area, &mut buffer, desk, &desk.look);
-        let row = |y| {
-            let (mut text, mut x) = (String::new(), 0);
-            while let Some(cell) = buffer.cell((x, y)) {
-                text.push_str(cell.symbol());
-                // What follows a wide character belongs to it.
-                x += u16::try_from(width(cell.symbol())).unwrap_or(1).max(1);
-            }
-            text.truncate(text.trim_end().len());
-            text
-        };
-        ((0..rows).map(row).collect(), caret)
+        match desk.setup.mode {
+            Mode::Plain => self.layer().view_line(area, buffer, desk, look),
+            _ => self.layer().view(area, buffer, desk, look),
+        }
     }
 }
-
-/// Columns and rows of a popup as lines.
-const PLAIN_COLUMNS: u16 = 80;
-const PLAIN_ROWS: u16 = 40;
 
 /// Puts a popup on top; one of its kind that is open already is replaced, but a question stays as it
 /// is, since it asks one after the other. A question stays above all but the permissions.

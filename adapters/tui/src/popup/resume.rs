@@ -120,10 +120,6 @@ fn age(now: Wall, then: Wall) -> String {
 }
 
 impl Layer for SessionPicker {
-    fn page(&self, desk: &Desk) -> String {
-        format!("{} {}", self.chrome(desk).title, self.sessions.is_some())
-    }
-
     fn chrome(&self, desk: &Desk) -> Chrome {
         let (verb, title) = match (self.fork, self.all) {
             (false, false) => ("resume", "Resume a conversation of this folder"),
