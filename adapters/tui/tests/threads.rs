@@ -7,6 +7,7 @@ mod harness;
 use codex_proto::{
     Event, Op, OpId, Refused, ThreadId,
     event::ThreadReady,
+    item::TurnItem,
     op::{Configure, Delivery, Prompt, PromptPart},
     policy::{ApprovalPolicy, SandboxPolicy},
 };
@@ -115,7 +116,8 @@ fn a_chosen_model_outlives_the_conversation() {
         };
         let ops = ready(&mut run, ThreadReady { forked_from, ..other_ready(op) });
         assert_eq!(ops[1..], [Op::Configure(Box::new(configure))], "{line}");
-        run.event(completed(1, user("hello"))).take_effects();
+        let item = TurnItem { id: 1, body: user("hello") };
+        run.event(Event::ItemCompleted { thread: other(), item }).take_effects();
     }
     assert_eq!(printed(&run).matches("gpt-5.4-mini (high)").count(), 2, "headers say it");
     // A thread that has it already is left alone.
