@@ -39,7 +39,7 @@ use smol::{
 
 pub use self::seen::{Asked, Seen, SeenLog, Via, What};
 use self::{http::Connection, relay::Relay, seen::Log, session::Session};
-use crate::{Script, script::voice::VoiceScript};
+use crate::{Script, script::voice::VoiceScript, server::bind};
 
 /// Calls and sockets at a time; more are refused.
 const SESSIONS_MAX: usize = 64;
@@ -150,11 +150,6 @@ impl Drop for RealtimeService {
             let _ = thread.join();
         }
     }
-}
-
-fn bind(addr: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(addr)
-        .map_err(|error| Error::new(error.kind(), format!("cannot listen on {addr}: {error}")))
 }
 
 /// What all tasks share.

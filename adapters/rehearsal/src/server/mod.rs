@@ -122,9 +122,7 @@ impl Server {
             );
             return Err(Error::new(ErrorKind::PermissionDenied, message));
         }
-        let listener = TcpListener::bind(options.addr).map_err(|error| {
-            Error::new(error.kind(), format!("cannot listen on {}: {error}", options.addr))
-        })?;
+        let listener = bind(options.addr)?;
         let addr = listener.local_addr()?;
         let shared = Arc::new(Shared {
             options,
@@ -222,6 +220,12 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.shut();
     }
+}
+
+/// Listens; an error says where.
+pub(crate) fn bind(addr: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(addr)
+        .map_err(|error| Error::new(error.kind(), format!("cannot listen on {addr}: {error}")))
 }
 
 fn accept(listener: &TcpListener, shared: &Arc<Shared>) {

@@ -109,12 +109,6 @@ impl Writer {
         self.lines.extend(lines);
     }
 
-    /// Whether lines wait for a frame.
-    #[must_use]
-    pub fn has_lines(&self) -> bool {
-        !self.lines.is_empty()
-    }
-
     /// Forgets what the terminal shows, since somebody else wrote on it: the editor, a shell after
     /// a stop. The cursor must be in the first column of an empty row.
     pub fn forget(&mut self) {

@@ -66,13 +66,6 @@ impl Highlighter {
         Some(Self { state, stack: ScopeStack::new(), lines_left: LINES_MAX })
     }
 
-    /// For a file by its name.
-    #[must_use]
-    pub fn for_path(path: &std::path::Path) -> Option<Self> {
-        let name = path.extension().or_else(|| path.file_name())?;
-        Self::new(name.to_str()?)
-    }
-
     /// The next line, without its end.
     pub fn line(&mut self, line: &str, look: &Look) -> Line {
         if self.lines_left == 0 || !look.has_colors() {
