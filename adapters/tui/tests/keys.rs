@@ -59,7 +59,7 @@ fn prompts_and_scripts_go_into_the_history_and_commands_do_not() {
     run.keys("<up>");
     assert!(run.tell().contains("› /raw on"), "{}", run.tell());
     run.keys("<up>");
-    assert!(run.tell().contains("! !ls"), "{}", run.tell());
+    assert!(run.tell().contains("$ !ls"), "{}", run.tell());
 }
 
 /// The least of a few times, so that what else the machine does counts little.

@@ -4,7 +4,7 @@
 //! it is first wanted; until it comes, this session's prompts are all there are. What was said more
 //! than once is there once, where it was said last.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::Range};
 
 use codex_proto::op::PromptPart;
 
@@ -207,18 +207,30 @@ impl History {
 
     fn matches(&self, index: usize) -> bool {
         let Some(search) = &self.search else { return false };
-        contains_ignoring_case(self.text(index), &search.query)
+        let (text, query) = (self.text(index), search.query.as_str());
+        query.is_empty()
+            || find_ignoring_case(text, query).is_some()
+            || (!query.is_ascii() && text.to_lowercase().contains(&query.to_lowercase()))
+    }
+
+    /// The part of a text that the search is about.
+    #[must_use]
+    pub fn found_in(&self, text: &str) -> Option<Range<usize>> {
+        let search = self.search.as_ref()?;
+        search.found.and_then(|_| find_ignoring_case(text, &search.query))
     }
 }
 
-fn contains_ignoring_case(text: &str, query: &str) -> bool {
-    if query.is_ascii() {
-        // No copy of the text: this runs over the whole history with each key.
-        let (text, query) = (text.as_bytes(), query.as_bytes());
-        return query.is_empty()
-            || text.windows(query.len()).any(|window| window.eq_ignore_ascii_case(query));
+/// Where a text has another, small and capital letters of ASCII being the same. Nothing is copied:
+/// this runs over the whole history with each key.
+fn find_ignoring_case(text: &str, query: &str) -> Option<Range<usize>> {
+    let (bytes, query) = (text.as_bytes(), query.as_bytes());
+    if query.is_empty() {
+        return None;
     }
-    text.to_lowercase().contains(&query.to_lowercase())
+    let mut windows = bytes.windows(query.len());
+    let at = windows.position(|window| window.eq_ignore_ascii_case(query))?;
+    Some(at..at + query.len())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use codex_proto::op::Delivery;
+use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::{
     Action, Attachment, Completion, Composer, Draft, Handled, Kind, Output, VimMode,
@@ -156,7 +157,8 @@ impl Composer {
                 self.history.next_match(false);
             }
             (Some(Action::DeleteBackward), _) => self.history.edit_query(|query| {
-                query.pop();
+                let last = query.grapheme_indices(true).next_back();
+                query.truncate(last.map_or(0, |(at, _)| at));
             }),
             (Some(Action::KillLineStart), _) => self.history.edit_query(String::clear),
             (Some(Action::Submit | Action::Complete), _) => {

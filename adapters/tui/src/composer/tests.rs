@@ -67,6 +67,16 @@ fn rows(composer: &mut Composer, width: u16, height: u16) -> (Vec<String>, (u16,
     ((0..height).map(row).collect(), (caret.x, caret.y))
 }
 
+/// Three rows, with `#` where cells are reversed.
+fn reversed(composer: &mut Composer, width: u16) -> [String; 3] {
+    let area = Rect::new(0, 0, width, 3);
+    let mut buf = Buffer::empty(area);
+    composer.view(area, &mut buf, &Styles::default(), "Ask");
+    let is_reversed = |x, y| buf[(x, y)].modifier.contains(ratatui::style::Modifier::REVERSED);
+    let row = |y| (0..width).map(|x| if is_reversed(x, y) { '#' } else { '.' }).collect();
+    [0, 1, 2].map(row)
+}
+
 #[test]
 fn enter_steers_and_alt_enter_queues() {
     let mut composer = composer();
@@ -242,6 +252,7 @@ fn the_history_is_searched() {
     let (rows, caret) = rows(&mut composer, 30, 2);
     assert_eq!(rows, ["› cargo test", "history search: cargo"]);
     assert_eq!(caret, (21, 1));
+    assert_eq!(reversed(&mut composer, 14)[0], "..#####.......", "what was found is seen");
     press(&mut composer, "<esc>");
     assert_eq!(composer.text(), "draft");
     let outputs = press(&mut composer, "<ctrl-r>run<enter><enter>");
@@ -274,9 +285,11 @@ fn the_caret_has_its_cell_in_wide_text() {
     let (shown, caret) = rows(&mut composer, 10, 2);
     assert_eq!((shown, caret), (vec!["› one two ".trim_end().into(), "  three".into()], (7, 1)));
     // What does not fit scrolls with the caret.
-    assert_eq!(rows(&mut composer, 10, 1), (vec!["› three".into()], (7, 0)));
+    assert_eq!(rows(&mut composer, 10, 1), (vec!["↑ three".into()], (7, 0)));
     press(&mut composer, "<ctrl-home>");
     assert_eq!(rows(&mut composer, 10, 1), (vec!["› one two".into()], (2, 0)));
+    press(&mut composer, " four<ctrl-j>five<up><up>");
+    assert_eq!(rows(&mut composer, 10, 2).0, ["›  four", "↓ fiveone"]);
 }
 
 #[test]
@@ -296,15 +309,7 @@ fn vim_keys_edit() {
 fn a_vim_selection_is_reversed() {
     let mut composer = Composer::new(&Options { vim: true, ..Options::default() });
     press(&mut composer, "one<ctrl-j><ctrl-j>漢x<esc>");
-    let reversed = |composer: &mut Composer| {
-        let area = Rect::new(0, 0, 12, 3);
-        let mut buf = Buffer::empty(area);
-        composer.view(area, &mut buf, &Styles::default(), "Ask");
-        let is_reversed =
-            |(x, y): (u16, u16)| buf[(x, y)].modifier.contains(ratatui::style::Modifier::REVERSED);
-        let row = |y| (0..12).map(|x| if is_reversed((x, y)) { '#' } else { '.' }).collect();
-        [0, 1, 2].map(row) as [String; 3]
-    };
+    let reversed = |composer: &mut Composer| reversed(composer, 12);
     assert_eq!(reversed(&mut composer), ["............"; 3]);
     press(&mut composer, "0vl");
     assert_eq!(composer.vim_mode(), Some(VimMode::Visual));

@@ -73,17 +73,31 @@ impl Composer {
         let (row, column) = layout.cell(&self.text, caret);
         let last = layout.rows.len().saturating_sub(visible);
         self.scroll = self.scroll.clamp((row + 1).saturating_sub(visible), row).min(last);
-        let sign = if self.is_script() { "! " } else { "› " };
+        // A script is for the shell.
+        let sign = if self.is_script() { "$ " } else { "› " };
         let is_narrow = area.width <= SIGN_COLUMNS;
         let left = if is_narrow { area.x } else { area.x + SIGN_COLUMNS };
         if !is_narrow {
-            buf.set_stringn(area.x, area.y, sign, usize::from(SIGN_COLUMNS), styles.sign);
+            let (above, below) = (self.scroll > 0, self.scroll < last);
+            let bottom = area.y + u16::try_from(visible - 1).unwrap_or(0);
+            let mut put = |y, sign, style| {
+                buf.set_stringn(area.x, y, sign, usize::from(SIGN_COLUMNS), style);
+            };
+            // Rows that are out of sight are told.
+            match (above, below) {
+                (true, true) if visible == 1 => put(area.y, "↕ ", styles.dim),
+                _ if above => put(area.y, "↑ ", styles.dim),
+                _ => put(area.y, sign, styles.sign),
+            }
+            if below && visible > 1 {
+                put(bottom, "↓ ", styles.dim);
+            }
         }
         let width = usize::from(area.right().saturating_sub(left));
         if self.text.is_empty() && search.is_none() {
             buf.set_stringn(left, area.y, hint, width, styles.dim);
         }
-        let selection = self.selection();
+        let selection = self.selection().or_else(|| self.history.found_in(self.text.as_str()));
         let is_selected = |at: usize| selection.as_ref().is_some_and(|range| range.contains(&at));
         let rows = layout.rows.iter().skip(self.scroll).take(visible);
         for (y, row) in (area.y..).zip(rows) {
