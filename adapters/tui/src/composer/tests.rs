@@ -376,7 +376,7 @@ fn any_key() -> impl Strategy<Value = Key> {
         .flat_map(|(_, _, _, keys)| keys.iter().map(|key| key.parse().unwrap()))
         .collect();
     prop_oneof![
-        3 => prop::sample::select("ab /@$!漢\u{301}👨\u{200d}dwcyfxp0$vVo.ui\"5jkG>J".chars().collect::<Vec<_>>())
+        3 => prop::sample::select("ab /@$!漢\u{202e}\u{301}👨\u{200d}dwcyfxp0$vVo.ui\"5jkG>J".chars().collect::<Vec<_>>())
             .prop_map(Key::char),
         3 => prop::sample::select(actions),
         1 => Just(Key::plain(KeyCode::Esc)),

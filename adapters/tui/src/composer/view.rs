@@ -6,7 +6,10 @@ use ratatui::{
     style::{Modifier, Style},
 };
 
-use super::{Completion, Composer, Kind, wrap::units};
+use super::{
+    Completion, Composer, Kind,
+    wrap::{shown, units},
+};
 
 /// Candidates that are shown at once.
 const CANDIDATES_SHOWN_MAX: usize = 8;
@@ -104,7 +107,10 @@ impl Composer {
             let mut x = left;
             for unit in units(&self.text, row.range.clone()) {
                 let Ok(unit_width) = u16::try_from(unit.width) else { break };
-                if x.saturating_add(unit_width) > area.right() {
+                let room = area.right() - x;
+                // What is wider than the row because it is spelt out is cut.
+                let unit_width = if unit_width > 2 { unit_width.min(room) } else { unit_width };
+                if unit_width > room {
                     break;
                 }
                 let mut style = if unit.is_atom { styles.atom } else { styles.text };
@@ -113,6 +119,9 @@ impl Composer {
                 }
                 match unit.text {
                     "\t" => buf.set_style(Rect::new(x, y, unit_width, 1), style),
+                    text if unit.width > 2 => {
+                        buf.set_stringn(x, y, shown(text), unit_width.into(), style);
+                    }
                     text => put(buf, x, y, text, unit_width, style),
                 }
                 x += unit_width;
@@ -179,12 +188,10 @@ impl Composer {
     }
 }
 
-/// Puts a unit into its cells. A mark without a letter gets a circle to stand on.
+/// Puts a unit into its cells.
 fn put(buf: &mut Buffer, x: u16, y: u16, unit: &str, width: u16, style: Style) {
-    use unicode_width::UnicodeWidthStr as _;
-    let symbol = if unit.width() == 0 { format!("◌{unit}") } else { unit.to_owned() };
     let Some(cell) = buf.cell_mut((x, y)) else { return };
-    cell.set_symbol(&symbol).set_style(style);
+    cell.set_symbol(&shown(unit)).set_style(style);
     for right in x + 1..x.saturating_add(width) {
         if let Some(cell) = buf.cell_mut((right, y)) {
             cell.reset();

@@ -4,12 +4,13 @@
 //! stands before the character it points at; behind the last one of a full row it goes to the start
 //! of a row of its own, so that it is always inside the area.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use super::text::Text;
+use crate::text::shown_char;
 
 /// Columns of a tabulator, wherever it is.
 pub const TAB_COLUMNS: usize = 4;
@@ -43,6 +44,17 @@ pub struct Unit<'a> {
     pub is_atom: bool,
 }
 
+/// How a unit is drawn. What reorders or hides text is shown by its code point, and a mark without a
+/// letter gets a circle to stand on.
+#[must_use]
+pub fn shown(unit: &str) -> Cow<'_, str> {
+    if unit.chars().any(|char| shown_char(char).is_some()) {
+        let shown = |char| shown_char(char).unwrap_or_else(|| String::from(char));
+        return unit.chars().map(shown).collect();
+    }
+    if unit.width() == 0 { Cow::Owned(format!("◌{unit}")) } else { Cow::Borrowed(unit) }
+}
+
 /// The units of a part of the text.
 pub fn units(text: &Text, range: Range<usize>) -> impl Iterator<Item = Unit<'_>> {
     let mut at = range.start;
@@ -74,8 +86,7 @@ pub fn units(text: &Text, range: Range<usize>) -> impl Iterator<Item = Unit<'_>>
             "\t" => TAB_COLUMNS,
             "\n" => 0,
             _ if is_simple => 1,
-            // A mark without a letter is drawn in a cell of its own.
-            _ => unit.width().max(1),
+            _ => shown(unit).width(),
         };
         let out = Unit { at, text: unit, width, is_atom };
         at += unit.len();
@@ -204,6 +215,24 @@ mod tests {
         assert_eq!(rows(&text("abcd"), 4), ["abcd", ""], "room for the caret");
         assert_eq!(rows(&text("漢"), 1), ["漢", ""], "narrower than a character");
         assert_eq!(rows(&text("a\tb"), 5), ["a\t", "b"]);
+    }
+
+    #[test]
+    fn what_hides_is_shown() {
+        let text = text("a\u{202e}b\u{200b}\u{301}🏴\u{e0067}c");
+        let shown: Vec<_> = units(&text, 0..text.as_str().len())
+            .map(|unit| (shown(unit.text), unit.width))
+            .collect();
+        let want = [
+            ("a", 1),
+            ("⟨U+202E⟩", 8),
+            ("b", 1),
+            ("⟨U+200B⟩", 8),
+            ("◌\u{301}", 1),
+            ("🏴⟨U+E0067⟩", 11),
+            ("c", 1),
+        ];
+        assert_eq!(shown.iter().map(|(text, width)| (&**text, *width)).collect::<Vec<_>>(), want);
     }
 
     #[test]

@@ -71,7 +71,7 @@ pub(super) fn last_overprint(line: &str) -> &str {
 }
 
 /// What is shown for a character that must not be shown as it is, if it is no control code.
-pub(super) fn shown_char(char: char) -> Option<String> {
+pub(crate) fn shown_char(char: char) -> Option<String> {
     is_odd(char).then(|| format!("\u{27e8}U+{:04X}\u{27e9}", u32::from(char)))
 }
 

@@ -7,6 +7,7 @@ mod printed;
 mod wrap;
 
 use clean::last_overprint;
+pub(crate) use clean::shown_char;
 pub use clean::{clean, clean_line};
 pub use line::{Line, Span, draw, width};
 pub use number::{bytes, duration, elapsed, grouped};
