@@ -498,7 +498,9 @@ impl AppState {
             return parts;
         }
         let desk = &mut self.desk;
-        let (layer, input) = bottom_rows(&mut self.layers, desk, columns, rows);
+        // What is waited for and the status line stay in sight of a long text.
+        let spare = if self.layers.is_empty() { (rows / 4).min(3) } else { 0 };
+        let (layer, input) = bottom_rows(&mut self.layers, desk, columns, rows - spare);
         let bottom = layer + input;
         let mut left = rows - bottom;
         let mut take = |count: usize| {

@@ -96,6 +96,23 @@ fn a_paste_takes_time_by_its_length_and_arrives_whole() {
 }
 
 #[test]
+fn a_long_text_leaves_room_for_what_is_waited_for() {
+    let mut run = run();
+    run.event(turn_started()).keys(&"line<ctrl-j>".repeat(40));
+    let (buffer, caret) = run.draw();
+    let rows: Vec<String> = buffer
+        .content
+        .chunks(usize::from(buffer.area.width))
+        .map(|cells| cells.iter().map(ratatui::buffer::Cell::symbol).collect())
+        .collect();
+    let all = rows.join("\n");
+    assert!(rows.last().unwrap().contains("gpt"), "{all}");
+    assert!(rows[1].contains("working"), "{all}");
+    assert!(all.contains("\n↑ line"), "{all}");
+    assert_eq!(usize::from(caret.unwrap().y) + 2, rows.len(), "{all}");
+}
+
+#[test]
 fn esc_stops_and_what_comes_back_is_in_the_composer() {
     let mut run = run();
     run.event(turn_started()).keys("one\n").keys("two<alt-enter>").keys("three");
