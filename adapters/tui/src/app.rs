@@ -284,6 +284,10 @@ impl AppState {
     fn lay_out(&mut self) {
         let parts = self.parts(self.desk.columns, self.desk.rows);
         self.scroll.set_height(parts.window);
+        let (columns, desk) = (self.desk.columns, &mut self.desk);
+        let (_, input) = bottom_rows(&mut self.layers, desk, columns, parts.bottom);
+        let count = desk.input.candidates_height().min(input.saturating_sub(1));
+        desk.input.settle(columns, input - count);
         self.parts = Some(parts);
     }
 

@@ -208,6 +208,11 @@ impl Input {
         self.composer.candidates_height()
     }
 
+    /// Keeps where it is scrolled to at a size.
+    pub fn settle(&mut self, width: u16, rows: u16) {
+        self.composer.settle(width, rows);
+    }
+
     /// Draws it. Returns where the caret is.
     pub fn view(&mut self, area: Rect, buffer: &mut Buffer, look: &Look) -> Option<Position> {
         let hint = "Ask for anything  ·  / commands  ·  @ files  ·  ? keys";

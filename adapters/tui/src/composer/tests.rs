@@ -293,6 +293,18 @@ fn the_caret_has_its_cell_in_wide_text() {
 }
 
 #[test]
+fn drawing_scrolls_nothing_and_keys_do() {
+    let mut composer = composer();
+    press(&mut composer, "a<ctrl-j>b<ctrl-j>c<ctrl-j>d<ctrl-j>e<up>");
+    let mut drawn = composer.clone();
+    rows(&mut drawn, 10, 1);
+    assert_eq!(rows(&mut drawn, 10, 4), rows(&mut composer, 10, 4));
+    // Where it was scrolled to stays as long as the caret is seen there.
+    drawn.settle(10, 1);
+    assert_eq!(rows(&mut drawn, 10, 2), (vec!["↑ d".into(), "  e".into()], (3, 0)));
+}
+
+#[test]
 fn vim_keys_edit() {
     let mut composer = Composer::new(&Options { vim: true, ..Options::default() });
     press(&mut composer, "one two<esc>");

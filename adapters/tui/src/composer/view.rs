@@ -50,6 +50,23 @@ impl Composer {
         })
     }
 
+    /// The first row that is shown of so many; it moves no further than the caret makes it.
+    fn first_shown(&mut self, visible: usize) -> usize {
+        let caret = self.text.caret();
+        self.layout();
+        let (_, _, layout) = self.layout.as_ref().expect("it was just made");
+        let (row, _) = layout.cell(&self.text, caret);
+        let last = layout.rows.len().saturating_sub(visible);
+        self.scroll.clamp((row + 1).saturating_sub(visible), row).min(last)
+    }
+
+    /// Keeps where it is scrolled to at a size. Drawing keeps nothing, so that it may be left out.
+    pub fn settle(&mut self, width: u16, rows: u16) {
+        self.set_width(width);
+        let search_rows = u16::from(self.search().is_some() && rows > 1);
+        self.scroll = self.first_shown(usize::from(rows - search_rows).max(1));
+    }
+
     fn set_width(&mut self, width: u16) {
         self.width = width.saturating_sub(SIGN_COLUMNS).max(1);
     }
@@ -70,18 +87,17 @@ impl Composer {
         });
         let search_rows = u16::from(search.is_some() && area.height > 1);
         let visible = usize::from(area.height - search_rows).max(1);
+        let scroll = self.first_shown(visible);
         let caret = self.text.caret();
-        self.layout();
         let (_, _, layout) = self.layout.as_ref().expect("it was just made");
         let (row, column) = layout.cell(&self.text, caret);
-        let last = layout.rows.len().saturating_sub(visible);
-        self.scroll = self.scroll.clamp((row + 1).saturating_sub(visible), row).min(last);
         // A script is for the shell.
         let sign = if self.is_script() { "$ " } else { "› " };
         let is_narrow = area.width <= SIGN_COLUMNS;
         let left = if is_narrow { area.x } else { area.x + SIGN_COLUMNS };
         if !is_narrow {
-            let (above, below) = (self.scroll > 0, self.scroll < last);
+            let last = layout.rows.len().saturating_sub(visible);
+            let (above, below) = (scroll > 0, scroll < last);
             let bottom = area.y + u16::try_from(visible - 1).unwrap_or(0);
             let mut put = |y, sign, style| {
                 buf.set_stringn(area.x, y, sign, usize::from(SIGN_COLUMNS), style);
@@ -102,7 +118,7 @@ impl Composer {
         }
         let selection = self.selection().or_else(|| self.history.found_in(self.text.as_str()));
         let is_selected = |at: usize| selection.as_ref().is_some_and(|range| range.contains(&at));
-        let rows = layout.rows.iter().skip(self.scroll).take(visible);
+        let rows = layout.rows.iter().skip(scroll).take(visible);
         for (y, row) in (area.y..).zip(rows) {
             let mut x = left;
             for unit in units(&self.text, row.range.clone()) {
@@ -133,7 +149,7 @@ impl Composer {
             }
         }
         let x = left.saturating_add(u16::try_from(column).unwrap_or(u16::MAX));
-        let y = area.y + u16::try_from(row.saturating_sub(self.scroll)).unwrap_or(0);
+        let y = area.y + u16::try_from(row.saturating_sub(scroll)).unwrap_or(0);
         let mut cell = Position::new(x.min(area.right() - 1), y.min(area.bottom() - 1));
         if let (Some(line), 1) = (search, search_rows) {
             let y = area.bottom() - 1;
