@@ -92,8 +92,11 @@ impl Sandbox {
         let dirs = private.add(&plan.private)?;
         let session = Session::found(plan.network, &dirs)?;
         if !session.has_private_dirs {
-            plan.notices
-                .push("the kernel has no overlay file system for /tmp; it is read-only".to_owned());
+            plan.notices.push(
+                "/tmp is read-only: the kernel gives no overlay of it, which it does not for one that \
+                 something is mounted below"
+                    .to_owned(),
+            );
             plan.private.clear();
         }
         // Tells of symbolic links now rather than at the first command.
