@@ -29,6 +29,7 @@ use crate::{
     status, talk,
     text::{Break, Line, clean_line, draw, fit, wrap},
     theme::Role,
+    tip,
 };
 
 /// Milliseconds within which a second Esc or Ctrl-C counts as one more of the same.
@@ -64,7 +65,8 @@ struct Parts {
     above: Vec<Line>,
     /// Rows of the composer or the popup.
     bottom: u16,
-    status: Option<Line>,
+    /// A tip and the status line, below it all.
+    below: Vec<Line>,
     /// An empty row that sets the region off.
     gap: u16,
     /// Rows that are left for the window of full-screen mode.
@@ -326,7 +328,7 @@ impl AppState {
         }
         let is_help = key.is(&Key::char('?')) && self.desk.input.is_empty();
         if is_help && self.layers.is_empty() {
-            Help::open(&mut self.desk, "");
+            Help::open(&mut self.desk, "", false);
             return;
         }
         let mut effects = Vec::new();
@@ -512,7 +514,11 @@ impl AppState {
             left -= count;
             usize::from(count)
         };
-        let status = (take(1) > 0).then(|| status::line(desk, columns));
+        let mut below: Vec<Line> =
+            (take(1) > 0).then(|| status::line(desk, columns)).into_iter().collect();
+        if let Some(tip) = tip::line(desk, columns, rows).filter(|_| layer == 0 && take(1) > 0) {
+            below.insert(0, tip);
+        }
         let mut above: Vec<Line> = activity::line(desk).into_iter().collect();
         above.extend(talk::lines(desk, columns));
         above.truncate(take(above.len()));
@@ -522,7 +528,7 @@ impl AppState {
         let gap = u16::from(take(1) > 0);
         if desk.setup.mode == Mode::FullScreen {
             let window = u16::try_from(take(usize::MAX)).unwrap_or(u16::MAX);
-            return Parts { of, live: Vec::new(), above, bottom, status, gap, window };
+            return Parts { of, live: Vec::new(), above, bottom, below, gap, window };
         }
         let cx = desk.context();
         // Small, so that what is redrawn and what a resize may push out stays small.
@@ -537,7 +543,7 @@ impl AppState {
         }
         rows.truncate(take(room.min(rows.len())));
         rows.reverse();
-        Parts { of, live: rows, above, bottom, status, gap, window: 0 }
+        Parts { of, live: rows, above, bottom, below, gap, window: 0 }
     }
 }
 
@@ -617,7 +623,7 @@ impl Scene for AppState {
             return 1;
         }
         let parts = self.parts(columns, rows);
-        let count = parts.live.len() + parts.above.len() + usize::from(parts.status.is_some());
+        let count = parts.live.len() + parts.above.len() + parts.below.len();
         let count = u16::try_from(count).unwrap_or(u16::MAX);
         let height = count.saturating_add(parts.bottom).saturating_add(parts.gap);
         self.parts = Some(parts);
@@ -633,9 +639,8 @@ impl Scene for AppState {
         // What fits the height that was asked for is what was laid out for more rows.
         let parts = match self.parts.take() {
             Some(parts) if parts.of.0 == self.revision && parts.of.1 == area.width => {
-                let height = parts.live.len() + parts.above.len();
-                let height =
-                    height + usize::from(parts.status.is_some() as u16 + parts.gap + parts.bottom);
+                let height = parts.live.len() + parts.above.len() + parts.below.len();
+                let height = height + usize::from(parts.gap + parts.bottom);
                 if height == usize::from(area.height) {
                     parts
                 } else {
@@ -650,8 +655,8 @@ impl Scene for AppState {
             bottom_up -= count;
             Rect { y: bottom_up, height: count, ..area }
         };
-        if let Some(status) = &parts.status {
-            draw(status, rows_at(1), buffer);
+        for line in parts.below.iter().rev() {
+            draw(line, rows_at(1), buffer);
         }
         let bottom = rows_at(parts.bottom);
         for line in parts.above.iter().rev() {

@@ -41,6 +41,7 @@ mod status;
 mod talk;
 pub mod text;
 pub mod theme;
+mod tip;
 pub mod transcript;
 pub mod voice;
 

@@ -38,6 +38,12 @@ pub struct Setup {
     pub vim: bool,
     /// `tui.raw_output_mode`: messages are shown as they came, without markdown.
     pub raw: bool,
+    /// `tui.show_tooltips`: a tip under the composer until something was said.
+    pub tooltips: bool,
+    /// `tui.status_line_use_colors`.
+    pub status_line_colors: bool,
+    /// `tui.session_picker_view` is `comfortable`: two rows for each session.
+    pub comfortable_sessions: bool,
     /// `hide_agent_reasoning`.
     pub hide_reasoning: bool,
     /// `show_raw_agent_reasoning`.
@@ -207,7 +213,7 @@ pub enum Start {
 
 impl Setup {
     /// A setup for tests and examples: inline, 16 colours on a dark background, two models,
-    /// everything on.
+    /// everything on but tips.
     #[must_use]
     pub fn sample() -> Self {
         Self {
@@ -232,6 +238,9 @@ impl Setup {
             animations: true,
             vim: false,
             raw: false,
+            tooltips: false,
+            status_line_colors: true,
+            comfortable_sessions: false,
             hide_reasoning: false,
             raw_reasoning: false,
             history: true,

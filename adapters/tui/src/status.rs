@@ -2,6 +2,7 @@
 //! the same items, by the names of `tui.status_line` and `tui.terminal_title`.
 
 use codex_proto::policy::SandboxMode;
+use ratatui::style::Style;
 use serde_json::json;
 
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     frame::title,
     msg::ScreenEffect,
     setup::Mode,
-    text::{Line, clean_line, fit, grouped, width},
+    text::{Break, Line, clean_line, fit, grouped, printed, width, wrap},
     theme::Role,
 };
 
@@ -26,6 +27,8 @@ const DEFAULT: [&str; 7] = [
 ];
 /// In the title unless `tui.terminal_title` says otherwise.
 const TITLE_DEFAULT: [&str; 2] = ["activity", "project-name"];
+/// Percent of the context below which what is left is a warning.
+const CONTEXT_LOW: u64 = 10;
 const SEPARATOR: &str = " \u{b7} ";
 
 /// An item in words; `None` when it has nothing to say or is not known.
@@ -108,19 +111,31 @@ pub(crate) fn line(desk: &Desk, columns: u16) -> Line {
     let columns = usize::from(columns);
     let dim = desk.look.style(Role::Dim);
     if let Some(script) = &desk.status_line {
-        return Line::styled(fit(&clean_line(script), columns), dim);
+        if !desk.setup.status_line_colors {
+            return Line::styled(fit(&clean_line(script), columns), dim);
+        }
+        let line = printed(script, dim, &desk.look).into_iter().next().unwrap_or_default();
+        let rows = wrap(&line, u16::try_from(columns).unwrap_or(u16::MAX), Break::Anywhere);
+        return rows.into_iter().next().unwrap_or_default();
     }
     let mut line = Line::new();
     let mut left = columns;
+    let style = |role: Role| {
+        let style = desk.look.style(role);
+        if desk.setup.status_line_colors || role == Role::Dim {
+            return style;
+        }
+        Style { fg: dim.fg, ..style }
+    };
     let mut push = |text: &str, role: Role| {
         let separator = if left == columns { "" } else { SEPARATOR };
         let need = width(text) + width(separator);
         if need <= left {
             line.push(separator, dim);
-            line.push(text, desk.look.style(role));
+            line.push(text, style(role));
             left -= need;
         } else if left == columns {
-            line.push(fit(text, left), desk.look.style(role));
+            line.push(fit(text, left), style(role));
             left = 0;
         }
     };
@@ -128,9 +143,14 @@ pub(crate) fn line(desk: &Desk, columns: u16) -> Line {
         push(mode.name(), Role::Accent);
     }
     let is_open = desk.session.config.as_ref().is_some_and(|c| c.sandbox.is_full_access());
+    let is_full = desk.session.context_left_percent().is_some_and(|left| left < CONTEXT_LOW);
     for id in ids(desk.setup.status_line.as_deref(), &DEFAULT) {
         if let Some(text) = item(id, desk) {
-            let is_warning = is_open && matches!(id, "permissions" | "sandbox");
+            let is_warning = match id {
+                "permissions" | "sandbox" => is_open,
+                "context-remaining" | "context-used" | "context-usage" => is_full,
+                _ => false,
+            };
             push(&text, if is_warning { Role::Warn } else { Role::Dim });
         }
     }

@@ -363,3 +363,38 @@ fn the_documentation_lists_every_command_and_every_key_of_popups() {
         assert!(docs.contains(&row), "docs/tui.md lacks\n{row}");
     }
 }
+
+#[test]
+fn a_tip_stands_under_the_first_composer_and_has_a_key_that_works() {
+    let mut run = Run::ready(Setup { tooltips: true, ..Setup::sample() }, 100, 30);
+    let (buffer, _) = run.draw();
+    let rows = |buffer: &ratatui::buffer::Buffer| -> Vec<String> {
+        let row =
+            |cells: &[ratatui::buffer::Cell]| cells.iter().map(|cell| cell.symbol()).collect();
+        buffer.content.chunks(100).map(row).collect()
+    };
+    let shown = rows(&buffer);
+    assert_eq!(shown.len(), 4, "a gap, the composer, the tip, the status line: {shown:?}");
+    assert!(shown[2].starts_with("  ") && !shown[2].trim().is_empty(), "{shown:?}");
+    // A popup has hints of its own, and who has said something knows how.
+    run.keys("?");
+    assert!(!rows(&run.draw().0).iter().any(|row| row == &shown[2]));
+    run.keys("<esc>").event(completed(1, user("hi")));
+    assert_eq!(run.draw().0.area.height, 3);
+}
+
+#[test]
+fn the_status_line_has_colours_where_they_are_wanted() {
+    let told = |status_line_colors| {
+        let mut run = Run::ready(Setup { status_line_colors, ..Setup::sample() }, 80, 24);
+        run.msg(codex_tui::Msg::Answer(codex_tui::Answer::StatusLine(Ok(
+            "\x1b[31mred\x1b[0m and not".into(),
+        ))));
+        let (buffer, _) = run.draw();
+        let cell = |x| buffer.cell((x, buffer.area.height - 1)).map(|cell| cell.fg);
+        (cell(0), cell(5))
+    };
+    use ratatui::style::Color::{DarkGray, Red};
+    assert_eq!(told(true), (Some(Red), Some(DarkGray)));
+    assert_eq!(told(false), (Some(DarkGray), Some(DarkGray)));
+}

@@ -93,7 +93,7 @@ fn sessions_and_diffs_are_told_when_they_are_there() {
     let sessions = Sessions { sessions: vec![session], ..Sessions::default() };
     run.msg(Msg::Answer(Answer::Sessions(sessions)));
     let told = said(&mut run);
-    assert!(told.contains(&"fix it (now), now 1.2 kB".to_owned()), "{told:?}");
+    assert!(told.contains(&"fix it (now), now, 1.2 kB".to_owned()), "{told:?}");
     run.keys("<esc>/diff\n");
     said(&mut run);
     let lines: String = (0..60).map(|n| format!("+line {n}\n")).collect();

@@ -741,3 +741,28 @@ fn in_plain_mode_a_question_is_told_when_it_is_the_one_that_keys_answer() {
     assert!(told(&run).contains("Commands would run without any sandbox"), "{}", told(&run));
     assert_eq!(row(&mut run), "Full access?");
 }
+
+#[test]
+fn a_session_may_have_two_rows() {
+    let mut run = Run::ready(Setup { comfortable_sessions: true, ..Setup::sample() }, 60, 30);
+    let sessions = sessions(&run);
+    let first = sessions.sessions[0].name.clone();
+    run.keys("/resume\n").msg(Msg::Answer(Answer::Sessions(sessions)));
+    let shown = text(&mut run);
+    let rows: Vec<&str> = shown.lines().collect();
+    let at = rows.iter().position(|row| row.contains(&first)).unwrap();
+    assert!(rows[at].starts_with("› "), "{shown}");
+    assert!(rows[at + 1].starts_with("  ") && rows[at + 1].contains(" · "), "{shown}");
+    assert!(rows[at + 2].starts_with("  ") && !rows[at + 2].contains(" · "), "{shown}");
+}
+
+#[test]
+fn keys_come_first_when_keys_are_asked_for() {
+    let first = |keys: &str| {
+        let mut run = run();
+        let shown = text(run.keys(keys));
+        shown.lines().find(|row| row.starts_with("› ")).unwrap_or_default().to_owned()
+    };
+    assert!(first("/help\n").starts_with("› /model"), "{}", first("/help\n"));
+    assert!(first("?").starts_with("› /  "), "{}", first("?"));
+}

@@ -179,6 +179,12 @@ pub struct Tui {
     pub vim: bool,
     /// `tui.raw_output_mode`.
     pub raw_output: bool,
+    /// `tui.show_tooltips`.
+    pub tooltips: bool,
+    /// `tui.status_line_use_colors`.
+    pub status_line_colors: bool,
+    /// `tui.session_picker_view` is `comfortable`.
+    pub comfortable_sessions: bool,
     /// `tui.alternate_screen` is `always`.
     pub alternate_screen: bool,
     /// `tui.plain`.
@@ -942,6 +948,9 @@ impl<'a> Typing<'a> {
             animations: self.bool("tui.animations", true),
             vim: self.bool("tui.vim_mode_default", false),
             raw_output: self.bool("tui.raw_output_mode", false),
+            tooltips: self.bool("tui.show_tooltips", true),
+            status_line_colors: self.bool("tui.status_line_use_colors", true),
+            comfortable_sessions: is("tui.session_picker_view", "comfortable"),
             alternate_screen: is("tui.alternate_screen", "always"),
             plain: self.bool("tui.plain", false),
             status_line: self.strings("tui.status_line"),

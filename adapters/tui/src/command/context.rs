@@ -3,6 +3,7 @@
 use super::Command;
 use crate::{
     desk::Desk,
+    setup::Mode,
     text::{Line, grouped},
     theme::Role,
 };
@@ -37,11 +38,13 @@ fn lines(desk: &Desk) -> Vec<Line> {
         let cells = |count: u64, cell: &str| cell.repeat(usize::try_from(count).unwrap_or(0));
         let left = session.context_left_percent().unwrap_or(0);
         let role = if left < 10 { Role::Warn } else { Role::Accent };
-        lines.push(
-            Line::styled(format!("  {}", cells(full, "█")), desk.look.style(role))
-                .with(cells(BAR_CELLS - full, "░"), dim)
-                .with(format!("  {left} % left"), plain),
-        );
+        let bar = match desk.setup.mode {
+            // No pictures made of characters.
+            Mode::Plain => Line::new(),
+            _ => Line::styled(format!("  {}", cells(full, "█")), desk.look.style(role))
+                .with(cells(BAR_CELLS - full, "░"), dim),
+        };
+        lines.push(bar.with(format!("  {left} % left"), plain));
         let text = format!("{} of {} tokens", grouped(used), grouped(window));
         lines.push(Line::styled("  used       ", dim).with(text, plain));
     } else {

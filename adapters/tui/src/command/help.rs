@@ -9,7 +9,7 @@ pub(super) const HELP: Command = Command {
     about: "show all commands and keys, or those about a word",
     arguments: "[WORD]",
     run: |desk, arguments| {
-        Help::open(desk, arguments.trim_start_matches('/'));
+        Help::open(desk, arguments.trim_start_matches('/'), true);
         Ok(())
     },
     ..Command::BASE

@@ -200,6 +200,13 @@ impl Composer {
                 let width = usize::from(area.right() - about);
                 buf.set_stringn(about, y, &candidate.about, width, styles.dim);
             }
+            // Those that there is no room for are counted in the last row.
+            let place = format!("  {} of {}", chosen + 1, candidates.len());
+            let place_width = u16::try_from(place.len()).unwrap_or(u16::MAX);
+            if candidates.len() > visible && y + 1 == area.bottom() && place_width < area.width / 2
+            {
+                buf.set_string(area.right() - place_width, y, place, styles.dim);
+            }
         }
     }
 }

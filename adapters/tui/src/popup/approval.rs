@@ -34,6 +34,8 @@ use crate::{
 pub const APPROVAL_REST_MS: u64 = 500;
 /// Rows of the question at most, besides its answers; more scroll.
 const BODY_ROWS_MAX: u16 = 18;
+/// Columns of the label before a fact.
+const FACT_COLUMNS: u16 = 6;
 /// Columns of the mark and the key before an answer.
 const ANSWER_COLUMNS: u16 = 6;
 
@@ -158,14 +160,25 @@ impl Approval {
         let dim = look.style(Role::Dim);
         let cwd = desk.session.ready.as_ref().map_or(&desk.setup.cwd, |ready| &ready.cwd);
         let mut lines = Vec::new();
+        let width = text_columns(columns);
         let why = request.why.sentence();
         let said = request.justification.as_ref().map(|said| clean_line(said));
-        let mut facts = vec![
-            Line::styled("Why   ", dim).with(why, look.style(role_of(request.why))),
-            Line::styled("Lost  ", dim).with(lost(request), look.style(lost_role(request))),
-        ];
+        let mut facts = Vec::new();
+        // The words stand beside their label.
+        let mut fact = |label: &'static str, text: &str, role| {
+            let room = width.saturating_sub(FACT_COLUMNS).max(1);
+            let mut label = label;
+            for row in wrap(&Line::styled(text, look.style(role)), room, Break::Words) {
+                let mut line = Line::styled(format!("{label:<6}"), dim);
+                row.spans.into_iter().for_each(|span| line.push_span(span));
+                facts.push(line);
+                label = "";
+            }
+        };
+        fact("Why", why, role_of(request.why));
+        fact("Lost", &lost(request), lost_role(request));
         if let Some(said) = said.filter(|said| !said.trim().is_empty()) {
-            facts.push(Line::styled("Model ", dim).with(said, look.style(Role::Plain)));
+            fact("Model", &said, Role::Plain);
         }
         match &request.subject {
             ApprovalSubject::Command { command, cwd } => {
@@ -189,7 +202,6 @@ impl Approval {
                 }
             }
         }
-        let width = text_columns(columns);
         lines.iter().flat_map(|line| wrap(line, width, Break::Words)).collect()
     }
 
@@ -277,7 +289,15 @@ fn lost(request: &ApprovalRequest) -> String {
     if request.lost.is_empty() {
         return "nothing: it stays within the sandbox of this session".into();
     }
-    clean_line(&request.lost.join("; ")).into_owned()
+    let could: Vec<String> = request.lost.iter().map(|phrase| could(phrase)).collect();
+    format!("its limits: it could {}", clean_line(&could.join("; ")))
+}
+
+/// `writes x` as what follows "it could".
+fn could(phrase: &str) -> String {
+    let verbs = [("writes ", "write "), ("uses ", "use "), ("reaches ", "reach ")];
+    let known = verbs.iter().find_map(|(does, can)| Some((can, phrase.strip_prefix(does)?)));
+    known.map_or_else(|| phrase.to_owned(), |(can, rest)| format!("{can}{rest}"))
 }
 
 fn lost_role(request: &ApprovalRequest) -> Role {

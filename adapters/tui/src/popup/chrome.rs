@@ -20,7 +20,8 @@ pub(crate) struct Chrome {
     pub(crate) title: String,
     /// What is said at the right of the title, e.g. `1 of 3`.
     pub(crate) side: String,
-    /// Key and meaning, most important first; those that do not fit are left out.
+    /// Key and meaning, most important first and the way out last; of the others those that do not
+    /// fit are left out.
     pub(crate) keys: Vec<(String, &'static str)>,
 }
 
@@ -80,11 +81,18 @@ impl Chrome {
     }
 
     fn keys_line(&self, columns: usize, look: &Look) -> Line {
+        const GAP: &str = "  ·  ";
+        let wide = |(key, means): &(String, &str)| width(key) + 1 + width(means);
         let mut line = Line::plain("  ");
+        let last = self.keys.len().saturating_sub(1);
+        // The last one is the way out.
+        let out = self.keys.last().map_or(0, |key| width(GAP) + wide(key));
         for (index, (key, means)) in self.keys.iter().enumerate() {
-            let gap = if index == 0 { "" } else { "  ·  " };
-            if line.width() + width(gap) + width(key) + 1 + width(means) > columns {
-                break;
+            let gap = if line.width() == 2 { "" } else { GAP };
+            let after = if index == last { 0 } else { out };
+            let key_wide = width(gap) + width(key) + 1 + width(means);
+            if line.width() + key_wide + after > columns {
+                continue;
             }
             line.push(gap, look.style(Role::Dim));
             line.push(key.clone(), look.style(Role::Accent));

@@ -40,8 +40,8 @@ enum Topic {
 }
 
 impl Help {
-    /// Opens it, with a filter.
-    pub fn open(desk: &mut Desk, filter: &str) {
+    /// Opens it, with a filter; what begins with a slash comes before the keys, or after them.
+    pub fn open(desk: &mut Desk, filter: &str, commands_first: bool) {
         let mut entries = Vec::new();
         let mut topics = Vec::new();
         let mut add = |name: String, about: String, topic| {
@@ -79,6 +79,11 @@ impl Help {
             if !keys.is_empty() {
                 add(keys, format!("{place}: {}", action.replace('_', " ")), Topic::Key);
             }
+        }
+        if !commands_first {
+            let commands = topics.iter().filter(|topic| matches!(topic, Topic::Command(_))).count();
+            entries.rotate_left(commands);
+            topics.rotate_left(commands);
         }
         let list = List::new(entries).filtered(filter);
         desk.open(Self { list, topics }.into());

@@ -23,7 +23,7 @@ use crate::{
 
 /// Entries that Page Up and Page Down pass.
 const PAGE: usize = 10;
-/// Rows of entries at most; further ones scroll.
+/// Rows of entries at most, or half of a tall terminal; further ones scroll.
 const ENTRY_ROWS_MAX: usize = 12;
 /// Rows at most in which the words about the chosen entry are shown when its own row is too short.
 const ABOUT_ROWS_MAX: usize = 3;
@@ -33,6 +33,8 @@ const ABOUT_COLUMNS_MIN: usize = 60;
 const TAIL_COLUMNS_MIN: usize = 36;
 /// Columns before a name: the mark of the chosen one.
 const MARK_COLUMNS: usize = 2;
+/// Columns that a list takes at most.
+const COLUMNS_MAX: u16 = 120;
 /// Columns between two of them.
 const GAP: usize = 2;
 
@@ -75,6 +77,8 @@ pub(crate) struct List {
     filter: Option<Box<Field>>,
     /// Whether names take the room that there is, and not the words about them.
     is_name_wide: bool,
+    /// Whether what is about an entry stands in a row below its name.
+    is_tall: bool,
     /// What is said when there are no entries at all.
     empty: String,
 }
@@ -99,6 +103,12 @@ impl List {
     /// With long names.
     pub(crate) fn wide_names(mut self) -> Self {
         self.is_name_wide = true;
+        self
+    }
+
+    /// With two rows for each entry.
+    pub(crate) fn tall(mut self, is_tall: bool) -> Self {
+        self.is_tall = is_tall;
         self
     }
 
@@ -157,8 +167,8 @@ impl List {
     pub(crate) fn words(&self) -> impl Iterator<Item = String> {
         let entry = |index: &usize| {
             let entry = &self.entries[*index];
-            let tail = entry.tail.split_whitespace().collect::<Vec<_>>().join(" ");
-            let tail = if tail.is_empty() { tail } else { format!(", {tail}") };
+            let tail = entry.tail.split("  ").map(str::trim).filter(|part| !part.is_empty());
+            let tail: String = tail.map(|part| format!(", {part}")).collect();
             let about = if entry.about.is_empty() { "" } else { ": " };
             format!("{}{tail}{about}{}", named(entry), entry.about)
         };
@@ -255,19 +265,24 @@ impl List {
         Listed::Moved
     }
 
-    /// Rows that it wants.
-    pub(crate) fn height(&self, columns: u16) -> u16 {
+    /// Rows that it wants in a terminal of so many.
+    pub(crate) fn height(&self, columns: u16, rows: u16) -> u16 {
         if self.entries.is_empty() {
             return u16::try_from(said(&self.empty, columns).len()).unwrap_or(u16::MAX);
         }
-        let entries = self.entries.len().min(ENTRY_ROWS_MAX);
+        let most = ENTRY_ROWS_MAX.max(usize::from(rows / 2));
+        let entries = (self.entries.len() * self.entry_rows()).min(most);
         let rows = usize::from(self.filter.is_some()) + entries + self.about_rows(columns);
         u16::try_from(rows).unwrap_or(u16::MAX)
     }
 
+    fn entry_rows(&self) -> usize {
+        if self.is_tall { 2 } else { 1 }
+    }
+
     /// Rows for the words about the chosen entry: enough for each entry, so that nothing jumps.
     fn about_rows(&self, columns: u16) -> usize {
-        if self.is_name_wide || self.fits(columns) {
+        if self.is_name_wide || self.is_tall || self.fits(columns) {
             return 0;
         }
         let rows = self.entries.iter().map(|entry| about(entry, columns).len());
@@ -328,16 +343,21 @@ impl List {
             return caret;
         }
         let about_rows = self.about_rows(area.width).min(usize::from(area.height / 2));
-        let page = usize::from(area.height) - about_rows;
+        let page = ((usize::from(area.height) - about_rows) / self.entry_rows()).max(1);
         // Follows from the choice alone, so that what was drawn before leaves no trace.
         let top = self.chosen.saturating_sub(page / 2).min(self.shown.len().saturating_sub(page));
         let columns = Columns::of(self, area.width);
         let shown = self.shown.iter().enumerate().skip(top).take(page);
         let mut y = area.y;
         for (at, index) in shown {
-            let line = columns.row(&self.entries[*index], at == self.chosen, look);
+            let entry = &self.entries[*index];
+            let line = columns.row(entry, at == self.chosen, look);
             draw(&line, Rect { y, height: 1, ..area }, buffer);
             y += 1;
+            if self.is_tall && y < area.bottom() {
+                draw(&below(entry, columns.total, look), Rect { y, height: 1, ..area }, buffer);
+                y += 1;
+            }
         }
         if let Some(chosen) = self.chosen().map(|index| &self.entries[index])
             && width(&chosen.about) > columns.about
@@ -364,6 +384,13 @@ fn about(entry: &Entry, columns: u16) -> Vec<Line> {
     wrap(&Line::plain(entry.about.as_str()), columns.saturating_sub(2), Break::Words)
 }
 
+/// What stands below the name of an entry.
+fn below(entry: &Entry, columns: usize, look: &Look) -> Line {
+    let parts = std::iter::once(entry.about.as_str()).chain(entry.tail.split("  "));
+    let parts: Vec<&str> = parts.map(str::trim).filter(|part| !part.is_empty()).collect();
+    Line::styled(format!("  {}", fit(&parts.join(" \u{b7} "), columns)), look.style(Role::Dim))
+}
+
 fn named(entry: &Entry) -> String {
     if entry.is_current { format!("{} (now)", entry.name) } else { entry.name.clone() }
 }
@@ -378,7 +405,12 @@ struct Columns {
 
 impl Columns {
     fn of(list: &List, columns: u16) -> Self {
+        // What belongs together stays near each other.
+        let columns = columns.min(COLUMNS_MAX);
         let total = usize::from(columns).saturating_sub(MARK_COLUMNS);
+        if list.is_tall {
+            return Self { name: total, about: 0, tail: 0, total };
+        }
         let tail = if usize::from(columns) < TAIL_COLUMNS_MIN { 0 } else { list.tail_columns() };
         let rest = total.saturating_sub(if tail > 0 { tail + GAP } else { 0 });
         let is_wide = usize::from(columns) >= ABOUT_COLUMNS_MIN;

@@ -207,7 +207,7 @@ trait Layer {
     fn height(&mut self, columns: u16, rows: u16, desk: &Desk) -> u16 {
         let text = u16::try_from(self.rows(columns, desk, &desk.look).len()).unwrap_or(u16::MAX);
         let body = match self.body(desk) {
-            Body::List(list) => list.height(columns).saturating_add(text),
+            Body::List(list) => list.height(columns, rows).saturating_add(text),
             Body::Text(_) => text.max(1),
         };
         body.saturating_add(CHROME_ROWS).min(rows)
@@ -225,7 +225,9 @@ trait Layer {
         let rows = self.rows(area.width, desk, look);
         match self.body(desk) {
             Body::List(list) => {
-                let height = list.height(area.width).min(inner.height);
+                let text = u16::try_from(rows.len()).unwrap_or(u16::MAX);
+                let room = inner.height.saturating_sub(text).max(inner.height / 2);
+                let height = list.height(area.width, u16::MAX).min(room);
                 let caret = list.view(Rect { height, ..inner }, buffer, look);
                 let below = Rect { y: inner.y + height, height: inner.height - height, ..inner };
                 draw_rows(&rows, indented(below), buffer);

@@ -166,6 +166,7 @@ impl Layer for SessionPicker {
         self.list = List::new(self.entries(sessions, desk))
             .filtered(self.list.filter())
             .wide_names()
+            .tall(desk.setup.comfortable_sessions)
             .or_says(self.why_empty(sessions, desk));
         self.sessions = Some(sessions.clone());
     }

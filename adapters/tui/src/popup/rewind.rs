@@ -44,9 +44,11 @@ impl Rewind {
 
 impl Layer for Rewind {
     fn chrome(&self, desk: &Desk) -> Chrome {
-        Chrome::new("Back to an earlier prompt")
-            .on(desk, Bound::Accept, "go on from before it, in a fork")
-            .on(desk, Bound::Cancel, "stay")
+        Chrome::new("Back to an earlier prompt").on(desk, Bound::Accept, "go back, in a fork").on(
+            desk,
+            Bound::Cancel,
+            "stay",
+        )
     }
 
     fn body(&mut self, _desk: &Desk) -> Body<'_> {

@@ -77,9 +77,14 @@ impl Popup {
                 }
             }
         }
-        lines.extend(layer.answers(desk));
+        let answers = layer.answers(desk);
         let mut hints: Vec<String> =
             keys.into_iter().map(|(key, means)| format!("{key}: {means}")).collect();
+        if !answers.is_empty() {
+            // They name their keys.
+            hints.clear();
+        }
+        lines.extend(answers);
         if let Body::List(list) = layer.body(desk)
             && list.is_filtered()
         {
