@@ -100,7 +100,11 @@ pub fn read(text: &str) -> Vec<FileDiff> {
             }
         } else if line.starts_with("@@ ") {
             hunk = Hunk::begin(line);
-            file.lines.push(DiffLine::Hunk(hunk.about.clone()));
+            // Nothing is left out before the first line.
+            let is_start = file.lines.is_empty() && hunk.old <= 1 && hunk.new <= 1;
+            if !is_start || !hunk.about.is_empty() {
+                file.lines.push(DiffLine::Hunk(hunk.about.clone()));
+            }
         } else if line.starts_with("new file mode") {
             file.sign = 'A';
         } else if line.starts_with("deleted file mode") {
@@ -441,7 +445,7 @@ mod tests {
         assert_eq!(heads, want);
         assert_eq!(files[0].lines[0], DiffLine::Hunk("fn main() {".into()));
         assert_eq!(files[0].lines[2], DiffLine::Removed(4, "let a = 1;".into()));
-        assert_eq!(files[1].lines[1], DiffLine::Added(1, "--- no header".into()));
+        assert_eq!(files[1].lines[0], DiffLine::Added(1, "--- no header".into()));
         assert_eq!(files[3].old_path.as_deref(), Some("x"));
     }
 

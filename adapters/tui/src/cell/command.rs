@@ -26,6 +26,9 @@ const LIVE_BYTES_MAX: usize = 16 * 1024;
 /// Milliseconds from which a time is worth a line of its own.
 const WORTH_TELLING_MS: u64 = 1_000;
 
+/// The output of a command to which the user said no.
+const REFUSED: &str = "exec command rejected by user";
+
 /// A command and what became of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Command {
@@ -115,7 +118,9 @@ impl Command {
         let look = &cx.paint.look;
         let dim = look.style(Role::Dim);
         let mut lines = self.head(cx);
-        let output = printed(self.item.output.trim_end(), dim, look);
+        // What the model reads says no more than how it ended.
+        let output = if self.is_refused() { "" } else { self.item.output.trim_end() };
+        let output = printed(output, dim, look);
         let hidden = output.len().saturating_sub(HEAD_LINES + TAIL_LINES);
         // One hidden line would take as much room as the note about it.
         let hidden = if hidden > 1 { hidden } else { 0 };
@@ -132,10 +137,18 @@ impl Command {
         lines
     }
 
+    /// Whether the user said no.
+    fn is_refused(&self) -> bool {
+        self.item.status == ItemStatus::Declined && self.item.output.trim() == REFUSED
+    }
+
     /// How it ended; nothing when it went well and at once.
     fn end(&self, cx: &Context) -> Option<Line> {
         let ms = self.item.duration_ms;
         let (text, role) = match (self.item.status, self.item.exit_code) {
+            (ItemStatus::Declined, _) if self.is_refused() => {
+                ("not run: you said no".into(), Role::Warn)
+            }
             (ItemStatus::Declined, _) => ("not run: not allowed".into(), Role::Warn),
             (ItemStatus::Failed, Some(code)) => (format!("exit {code}"), Role::Bad),
             (ItemStatus::Failed, None) => ("ended without an exit code".into(), Role::Bad),
@@ -144,7 +157,11 @@ impl Command {
         };
         let mut line = Line::styled(&*text, cx.paint.look.style(role));
         if ms >= WORTH_TELLING_MS || (cx.plain && text.is_empty()) {
-            let sign = if text.is_empty() { "" } else { " \u{b7} " };
+            let sign = match (text.is_empty(), cx.plain) {
+                (true, true) => "done \u{b7} ",
+                (true, false) => "",
+                (false, _) => " \u{b7} ",
+            };
             line.push(format!("{sign}{}", duration(ms)), cx.paint.look.style(Role::Dim));
         }
         (!line.is_empty()).then_some(line)

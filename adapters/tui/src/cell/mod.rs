@@ -151,6 +151,7 @@ impl Cell {
         match self {
             Self::Agent(cell) => cell.live(cx, most),
             Self::Command(cell) => cell.live(cx, now),
+            Self::Plan(cell) => cell.live(cx, most),
             Self::Reasoning(cell) => cell.live(cx),
             other => other.lines(cx),
         }
