@@ -24,7 +24,7 @@ use crate::{
     plain::Told,
     popup::{self, Handled, Help, Popup},
     scroll::Scroll,
-    session::{refusal, text_of},
+    session::{first_text, refusal},
     setup::{Mode, Price, Setup, Start},
     status, talk,
     text::{Break, Line, clean_line, draw, fit, wrap},
@@ -576,6 +576,9 @@ fn bottom_rows(layers: &mut [Popup], desk: &mut Desk, columns: u16, rows: u16) -
 /// Rows of what may still change that are shown, at most half of the screen.
 const LIVE_ROWS_MAX: u16 = 12;
 
+/// Bytes of a prompt on its way that are looked at for its row.
+const QUEUE_BYTES_MAX: usize = 4_000;
+
 /// Prompts on their way, one row each.
 fn queue(desk: &Desk, columns: u16) -> Vec<Line> {
     let dim = desk.look.style(Role::Dim);
@@ -584,14 +587,16 @@ fn queue(desk: &Desk, columns: u16) -> Vec<Line> {
             Delivery::FollowUp => "then: ",
             Delivery::Steer => "sent: ",
         };
-        (label, text_of(&sent.prompt.content))
+        (label, "", first_text(&sent.prompt.content))
     });
     let early = desk.early.iter().map(|said| match said {
-        Early::Prompt(content, _) => ("first: ", text_of(content)),
-        Early::Script(script) => ("first: ", format!("!{script}")),
+        Early::Prompt(content, _) => ("first: ", "", first_text(content)),
+        Early::Script(script) => ("first: ", "!", script.as_str()),
     });
-    let rows = sent.chain(early).map(|(label, text)| {
-        let text = clean_line(&text).into_owned();
+    let rows = sent.chain(early).map(|(label, sign, text)| {
+        // Each frame does this: no more is looked at than may be shown.
+        let end = (0..=text.len().min(QUEUE_BYTES_MAX)).rev().find(|at| text.is_char_boundary(*at));
+        let text = format!("{sign}{}", clean_line(&text[..end.unwrap_or(0)]));
         let room = usize::from(columns).saturating_sub(label.len());
         Line::styled(label, dim).with(fit(&text, room), dim)
     });

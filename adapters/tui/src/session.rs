@@ -248,6 +248,16 @@ pub fn text_of(content: &[PromptPart]) -> String {
     texts.collect::<Vec<_>>().join("\n")
 }
 
+/// The first text of a prompt.
+#[must_use]
+pub fn first_text(content: &[PromptPart]) -> &str {
+    let text = content.iter().find_map(|part| match part {
+        PromptPart::Text(text) => Some(text.as_str()),
+        PromptPart::Image { .. } => None,
+    });
+    text.unwrap_or_default()
+}
+
 /// A refusal in words, with what to do about it.
 #[must_use]
 pub fn refusal(reason: &Refused) -> (String, Option<String>) {

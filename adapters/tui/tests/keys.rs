@@ -90,6 +90,18 @@ fn a_paste_takes_time_by_its_length_and_arrives_whole() {
             assert_eq!(sent.len(), lines * 22 - 1);
         })
     };
+    // While a prompt is on its way, a frame costs the same whatever its length.
+    let frame = |bytes: usize| {
+        let mut run = run();
+        run.event(turn_started()).paste(&"x".repeat(bytes)).keys("\n");
+        assert!(run.tell().contains("sent: xxx"));
+        least_time(|| {
+            run.wait(1);
+            run.draw();
+        })
+    };
+    let (small, large) = (frame(5_000), frame(10 << 20));
+    assert!(large < small * 20, "a frame with 5 kB on their way: {small:?}, with 10 MB: {large:?}");
     let (small, large) = (time(1), time(10));
     // Ten times as long, and room for a busy machine; were it quadratic, it would be a hundred.
     assert!(large < small * 40, "1 MB: {small:?}, 10 MB: {large:?}");
