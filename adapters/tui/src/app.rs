@@ -520,6 +520,10 @@ impl AppState {
             below.insert(0, tip);
         }
         let mut above: Vec<Line> = activity::line(desk).into_iter().collect();
+        if desk.note.is_some() {
+            let rows = above.iter().flat_map(|line| wrap(line, columns, Break::Words));
+            above = rows.take(NOTE_ROWS_MAX).collect();
+        }
         above.extend(talk::lines(desk, columns));
         above.truncate(take(above.len()));
         let queue = queue(desk, columns);
@@ -573,6 +577,8 @@ fn bottom_rows(layers: &mut [Popup], desk: &mut Desk, columns: u16, rows: u16) -
     (layer.min(rows - input), input)
 }
 
+/// Rows of a note where one is too short.
+const NOTE_ROWS_MAX: usize = 3;
 /// Rows of what may still change that are shown, at most half of the screen.
 const LIVE_ROWS_MAX: u16 = 12;
 

@@ -108,6 +108,18 @@ fn a_paste_takes_time_by_its_length_and_arrives_whole() {
 }
 
 #[test]
+fn a_note_is_whole_where_the_screen_is_narrow() {
+    let mut run = run();
+    run.msg(Msg::Resize { width: 30, height: 20 }).keys("/nosuch\n");
+    let (buffer, _) = run.draw();
+    let cells = buffer.content.chunks(30).flat_map(|row| row.iter().map(|cell| cell.symbol()));
+    let text: String = cells.collect();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let want = "there is no command /nosuch; /help lists all commands";
+    assert!(words.join(" ").contains(want), "{words:?}");
+}
+
+#[test]
 fn a_long_text_leaves_room_for_what_is_waited_for() {
     let mut run = run();
     run.event(turn_started()).keys(&"line<ctrl-j>".repeat(40));

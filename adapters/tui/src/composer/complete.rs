@@ -115,7 +115,8 @@ impl Completer {
         let is_same = previous.as_ref().is_some_and(|now| now.query == query);
         let mut asks = None;
         let (candidates, is_searching) = match kind {
-            Kind::Command => (self.ranked(&self.commands, &query), false),
+            // Their names are taken in any case.
+            Kind::Command => (self.ranked(&self.commands, &query.to_lowercase()), false),
             Kind::Skill => (self.ranked(&self.skills, &query), false),
             Kind::File => {
                 if self.asked.as_deref() != Some(&query) {

@@ -169,6 +169,9 @@ fn commands_are_completed_sent_and_refused() {
     assert!(matches!(&outputs[..], [Output::Note(note)] if note.contains("/modell")));
     assert_eq!(composer.text(), "/modell", "nothing is lost");
     composer.clear();
+    press(&mut composer, "/MODEL");
+    assert_eq!(composer.completion().map(|now| now.candidates.len()), Some(1), "in any case");
+    composer.clear();
     let outputs = press(&mut composer, "/etc/hosts is odd<enter>");
     assert_eq!(submission(&outputs).said, prompt("/etc/hosts is odd"));
     let outputs = press(&mut composer, "! ls -l<enter>");
