@@ -109,8 +109,8 @@ fn a_paste_takes_time_by_its_length_and_arrives_whole() {
 
 #[test]
 fn a_note_is_whole_where_the_screen_is_narrow() {
-    let mut run = run();
-    run.msg(Msg::Resize { width: 30, height: 20 }).keys("/nosuch\n");
+    let mut run = Run::ready(Setup::sample(), 30, 20);
+    run.keys("/nosuch\n");
     let (buffer, _) = run.draw();
     let cells = buffer.content.chunks(30).flat_map(|row| row.iter().map(|cell| cell.symbol()));
     let text: String = cells.collect();

@@ -420,16 +420,23 @@ fn clean(piece: &Piece) -> Option<Piece> {
 /// Escape sequences lose their escape only: what they would have done is then plain to see.
 #[must_use]
 pub fn without_controls(text: &str) -> String {
+    // A control character, or the first byte of one: a long paste is searched by bytes.
+    let may_go = |byte: u8| matches!(byte, 0..=0x08 | 0x0b..=0x1f | 0x7f | 0xc2);
     let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(char) = chars.next() {
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(may_go) {
+        out.push_str(&rest[..at]);
+        let mut chars = rest[at..].chars();
+        let char = chars.next();
+        rest = chars.as_str();
         match char {
-            '\r' if chars.peek() == Some(&'\n') => {}
-            '\r' => out.push('\n'),
-            char if is_kept(char) => out.push(char),
+            Some('\r') if rest.starts_with('\n') => {}
+            Some('\r') => out.push('\n'),
+            Some(char) if is_kept(char) => out.push(char),
             _ => {}
         }
     }
+    out.push_str(rest);
     out
 }
 
@@ -577,6 +584,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn control_characters_go_and_nothing_else(text in "[a-z\r\n\t\u{0}-\u{1f}\u{7f}-\u{c5}漢]{0,20}") {
+            let lines = text.replace("\r\n", "\n").replace('\r', "\n");
+            let want: String = lines.chars().filter(|char| is_kept(*char)).collect();
+            prop_assert_eq!(without_controls(&text), want);
+        }
+
         /// The caret is on a boundary and the text is that of a plain string, whatever is done.
         #[test]
         fn it_is_a_string_with_a_caret(steps in prop::collection::vec(any_step(), 0..60)) {
