@@ -27,6 +27,8 @@ use rustix::{
     },
 };
 
+use crate::sys::in_own_session;
+
 /// The first argument that makes a program of ours a keeper.
 pub const KEEPER_ARG: &str = "--codex-run-as-keeper";
 /// Bytes of a line at most.
@@ -103,7 +105,8 @@ impl Keeper {
         cooked: Line,
         raw: Line,
     ) -> io::Result<Self> {
-        let child = Command::new(program)
+        // When we are killed, the terminal hangs up: that must not reach a keeper that still starts.
+        let child = in_own_session(&mut Command::new(program))
             .args([KEEPER_ARG, &cooked.write(), &raw.write()])
             .env_clear()
             .current_dir("/")
@@ -150,8 +153,6 @@ pub fn run_keeper_if_asked() {
     }
     let line = |arg: Option<OsString>| Line::read(arg?.to_str()?);
     let (cooked, raw) = (line(args.next()), line(args.next()));
-    // A session of its own has no terminal whose signals could reach it.
-    let _ = rustix::process::setsid();
     let leave = keep(&mut io::stdin().lock());
     if let (Some(leave), Some(cooked), Some(raw)) = (leave, cooked, raw) {
         restore(io::stdout().as_fd(), &leave, cooked, raw);
