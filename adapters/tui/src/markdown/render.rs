@@ -192,9 +192,9 @@ impl Renderer<'_> {
                 self.link = Some(Link { target: (&*dest_url).into(), text: String::new() });
                 self.styles.push(Style::new());
             }
-            Tag::Table(_) => {
+            Tag::Table(alignments) => {
                 self.end_line();
-                self.table = Some(Table::default());
+                self.table = Some(Table::new(alignments));
             }
             Tag::TableHead | Tag::TableRow => {
                 if let Some(table) = &mut self.table {

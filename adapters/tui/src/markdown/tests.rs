@@ -32,6 +32,10 @@ fn what_is_shown_is_the_source_without_the_marks_of_emphasis() {
         ),
         ("a\n\n---\n\nb", "a\n\n---\n\nb"),
         ("- [x] done\n- [ ] not", "- [x] done\n- [ ] not"),
+        (
+            "|ab|b|c|\n|:-|-:|:-:|\n|1|long|wider|",
+            "| ab  |    b |   c   |\n|:----|-----:|:-----:|\n| 1   | long | wider |",
+        ),
         ("| a | b |\n|--|--|\n| 1 | long |", "| a   | b    |\n|-----|------|\n| 1   | long |"),
         ("one\ntwo", "one\ntwo"),
         ("<b>x</b>", "<b>x</b>"),
