@@ -209,3 +209,36 @@ fn a_script_replaces_the_status_line() {
     run.msg(Msg::Answer(Answer::StatusLine(Ok("from \u{1b}[31mthe script".into()))));
     golden("status.script.txt", &format!("{}\n{}", effects.join("\n"), run.tell()));
 }
+
+#[test]
+fn a_denied_command_says_so_once() {
+    let mut run = Run::ready(Setup::sample(), 80, 24);
+    run.event(turn_started());
+    let body = command(ItemStatus::Declined, None, "exec command rejected by user");
+    run.printed.clear();
+    run.event(completed(1, body));
+    let printed: Vec<String> = run.printed.iter().map(codex_tui::text::Line::text).collect();
+    let want = ["", "$ cargo test -p codex-tui --lib", "not run: you said no \u{b7} 3.2 s"];
+    assert_eq!(printed, want);
+}
+
+#[test]
+fn a_long_plan_keeps_its_heading_and_shows_the_step_that_is_done_now() {
+    let mut run = Run::ready(Setup::sample(), 80, 24);
+    run.event(turn_started());
+    let status = |n| match n {
+        0..20 => StepStatus::Completed,
+        20 => StepStatus::InProgress,
+        _ => StepStatus::Pending,
+    };
+    let steps = (0..40).map(|n| PlanStep { step: format!("step {n}"), status: status(n) });
+    let plan = PlanItem { explanation: None, steps: steps.collect() };
+    run.event(started(1, ItemBody::Plan(plan)));
+    let told = run.tell();
+    let screen = told.split_once("screen ").map_or("", |(_, screen)| screen);
+    for words in ["|plan\n", "before\n", "[>] step 20\n", "more\n"] {
+        assert!(screen.contains(words), "{words:?} in {screen}");
+    }
+    let blank = screen.find("|\n").unwrap_or(usize::MAX);
+    assert!(blank < screen.find("|plan").unwrap_or(0), "an empty row stands above it: {screen}");
+}
