@@ -41,7 +41,8 @@ pub fn resolve(codex_home: Option<&OsStr>, user_home: Option<&Path>) -> Result<H
         let path = match fs::canonicalize(set) {
             Ok(path) => path,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(wrong(HostErrorKind::NotFound, "does not exist"));
+                let what = "does not exist; create that folder, or unset the variable";
+                return Err(wrong(HostErrorKind::NotFound, what));
             }
             Err(error) => {
                 let what = format!("cannot be opened: {}", fail::cause(&error));
@@ -179,7 +180,10 @@ mod tests {
         let tmp = tempfile::tempdir().unwrap();
         let missing = tmp.path().join("no");
         let error = resolve(Some(missing.as_os_str()), None).unwrap_err();
-        let want = format!("CODEX_HOME points to {missing:?}, but that path does not exist");
+        let want = format!(
+            "CODEX_HOME points to {missing:?}, but that path does not exist; create that folder, or \
+             unset the variable"
+        );
         assert_eq!(error.message, want);
         let file = tmp.path().join("file");
         fs::write(&file, "").unwrap();
