@@ -9,7 +9,7 @@ use std::{
 };
 
 use codex_proto::{HostError, HostErrorKind};
-use toml_edit::{DocumentMut, Item, Key, Table, Value};
+use toml_edit::{Document, Item, Key, Table, Value};
 
 use crate::fail;
 
@@ -21,19 +21,42 @@ use crate::fail;
 pub fn set(path: &Path, keys: &[&str], value: impl Into<Value>) -> Result<(), HostError> {
     // A link to a file elsewhere (kept in version control, perhaps) stays a link.
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut document = read(path)?.into_mut();
+    put(document.as_table_mut(), keys, value.into()).map_err(|key| {
+        fail::found(HostErrorKind::Other, path, format!("has a `{key}` that is no table"))
+    })?;
+    replace(path, document.to_string().as_bytes())
+}
+
+/// Takes a key that stands outside of all tables away, with its line; what is not there is no error.
+/// Blocking.
+///
+/// # Errors
+/// When the file cannot be read, is no TOML, or cannot be written.
+pub fn unset(path: &Path, key: &str) -> Result<(), HostError> {
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let document = read(path)?;
+    let text = document.raw();
+    let found = document.as_table().get_key_value(key);
+    let Some((start, end)) = found.and_then(|(key, item)| Some((key.span()?, item.span()?))) else {
+        return Ok(());
+    };
+    // By its line rather than from the table, which would take the comments above along.
+    let start = text[..start.start].rfind('\n').map_or(0, |at| at + 1);
+    let end = text[end.end..].find('\n').map_or(text.len(), |at| end.end + at + 1);
+    replace(path, [&text[..start], &text[end..]].concat().as_bytes())
+}
+
+fn read(path: &Path) -> Result<Document<String>, HostError> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(fail::at("read", path, error)),
     };
-    let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| {
+    Document::parse(text).map_err(|error| {
         let message = error.message().to_owned();
         fail::found(HostErrorKind::Other, path, format!("cannot be changed: {message}"))
-    })?;
-    put(document.as_table_mut(), keys, value.into()).map_err(|key| {
-        fail::found(HostErrorKind::Other, path, format!("has a `{key}` that is no table"))
-    })?;
-    replace(path, document.to_string().as_bytes())
+    })
 }
 
 /// The parts of a key as TOML writes it, e.g. `projects."/a.b".trust_level`.
@@ -121,6 +144,27 @@ mod tests {
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("tui.animations = true\n"), "{text}");
         assert!(text.contains("\"/x\" = { trust_level = \"trusted\" }"), "{text}");
+    }
+
+    #[test]
+    fn a_key_goes_with_its_line_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("config.toml");
+        unset(&path, "effort").unwrap();
+        assert!(!path.exists(), "nothing to take away");
+        for (text, want) in [
+            ("# mine\neffort = \"high\" # x\nmodel = \"m\"\n", "# mine\nmodel = \"m\"\n"),
+            ("model = \"m\"\n\neffort = 'high'", "model = \"m\"\n\n"),
+            ("effort = \"\"\"\nhigh\"\"\"\n[a]\neffort = 1\n", "[a]\neffort = 1\n"),
+            ("[a]\neffort = 1\n", "[a]\neffort = 1\n"),
+        ] {
+            fs::write(&path, text).unwrap();
+            unset(&path, "effort").unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), want, "{text:?}");
+        }
+        fs::write(&path, "[tui\n").unwrap();
+        assert!(unset(&path, "effort").is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "[tui\n");
     }
 
     #[test]

@@ -150,11 +150,11 @@ pub enum ScreenEffect {
     ReadHistory,
     /// The view changed; draw it when a frame is due.
     Redraw,
-    /// Set a key of the user's `config.toml`; answered only when it fails: `NotSaved`.
+    /// Set or take away a key of the user's `config.toml`; answered only when it fails: `NotSaved`.
     SaveSetting {
         /// As TOML writes it: dotted, e.g. `tui.theme`, parts with other signs in quotes.
         key: String,
-        /// A string or a boolean.
+        /// What it is then.
         value: SettingValue,
     },
     /// Give JSON to the user's status script: `StatusLine`.
@@ -181,6 +181,8 @@ pub enum ScreenEffect {
 pub enum SettingValue {
     /// `true` or `false`.
     Bool(bool),
+    /// What holds when the key is not there; for keys outside of tables.
+    Default,
     /// A string.
     Text(String),
 }

@@ -105,6 +105,20 @@ fn models_and_efforts_are_set_by_name() {
 }
 
 #[test]
+fn a_model_without_an_effort_is_saved_with_its_own() {
+    let save = |key: &str, value| ScreenEffect::SaveSetting { key: key.into(), value };
+    let mut run = run();
+    for (line, effort) in [
+        ("/model gpt-5.5 xhigh", SettingValue::Text("xhigh".into())),
+        ("/model gpt-5.4-mini", SettingValue::Default),
+        ("/model local/llama", SettingValue::Default),
+    ] {
+        let effects = effects(&mut run, line);
+        assert!(effects.contains(&save("model_reasoning_effort", effort)), "{line}: {effects:?}");
+    }
+}
+
+#[test]
 fn conversations_begin_and_fork() {
     let mut run = run();
     assert_eq!(ops(&mut run, "/fork"), [], "nothing to fork yet");

@@ -43,14 +43,13 @@ pub(crate) fn set(desk: &mut Desk, slug: &str, effort: Option<&str>) {
     };
     desk.op(Op::Configure(Box::new(configure)));
     desk.model = Some((slug.to_owned(), effort.map(str::to_owned)));
-    let mut save = |key: &str, value: &str| {
-        let (key, value) = (key.into(), SettingValue::Text(value.into()));
-        desk.effect(ScreenEffect::SaveSetting { key, value });
+    let mut save = |key: &str, value| {
+        desk.effect(ScreenEffect::SaveSetting { key: key.into(), value });
     };
-    save("model", slug);
-    if let Some(effort) = effort {
-        save("model_reasoning_effort", effort);
-    }
+    save("model", SettingValue::Text(slug.into()));
+    // The effort of the model before may be none of this one.
+    let saved = effort.map_or(SettingValue::Default, |effort| SettingValue::Text(effort.into()));
+    save("model_reasoning_effort", saved);
     let when = if desk.session.turn.is_some() { ", from the next turn on" } else { "" };
     let effort = effort.map(|effort| format!(", {effort} effort")).unwrap_or_default();
     desk.note(format!("model: {}{effort}{when}", clean_line(slug)));

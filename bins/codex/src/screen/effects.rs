@@ -76,6 +76,7 @@ impl Saves {
             match value {
                 SettingValue::Bool(value) => config_edit::set(path, &keys, value),
                 SettingValue::Text(value) => config_edit::set(path, &keys, value),
+                SettingValue::Default => config_edit::unset(path, &key),
             }
         });
         saved.err()
