@@ -223,6 +223,44 @@ fn a_denied_command_says_so_once() {
 }
 
 #[test]
+fn a_denied_patch_says_so_once() {
+    let mut run = Run::ready(Setup::sample(), 80, 24);
+    let change = FileChange {
+        path: "/home/user/project/new.txt".into(),
+        kind: FileChangeKind::Add,
+        diff: "one\n".into(),
+        move_path: None,
+    };
+    let id = ApprovalId(1);
+    let request = ApprovalRequest {
+        thread: thread(),
+        id,
+        call_id: "c".into(),
+        subject: ApprovalSubject::Patch { changes: vec![change.clone()] },
+        why: ApprovalReason::OutsideRoots,
+        justification: None,
+        lost: Vec::new(),
+        session_scope: None,
+    };
+    run.event(turn_started()).event(Event::ApprovalRequested(Box::new(request)));
+    run.printed.clear();
+    let answer = Some(ApprovalAnswer::Deny { feedback: None });
+    run.event(Event::ApprovalEnded { thread: thread(), id, answer });
+    run.event(completed(
+        1,
+        ItemBody::FileChange(FileChangeItem {
+            call_id: "c".into(),
+            changes: vec![change],
+            status: ItemStatus::Declined,
+            error: Some("patch rejected by user".into()),
+        }),
+    ));
+    let printed: Vec<String> = run.printed.iter().map(codex_tui::text::Line::text).collect();
+    let want = ["", "add new.txt  +1 \u{2212}0", "+one", "not applied: you said no"];
+    assert_eq!(printed, want);
+}
+
+#[test]
 fn a_long_plan_keeps_its_heading_and_shows_the_step_that_is_done_now() {
     let mut run = Run::ready(Setup::sample(), 80, 24);
     run.event(turn_started());

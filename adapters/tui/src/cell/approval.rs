@@ -19,7 +19,6 @@ pub struct Approval {
     subject: String,
     scope: Option<String>,
     answer: Option<ApprovalAnswer>,
-    is_command: bool,
 }
 
 impl Approval {
@@ -27,8 +26,7 @@ impl Approval {
     #[must_use]
     pub fn new(request: &ApprovalRequest, answer: Option<&ApprovalAnswer>, setup: &Setup) -> Self {
         let scope = request.session_scope.as_deref().map(|scope| clean_line(scope).into_owned());
-        let is_command = matches!(request.subject, ApprovalSubject::Command { .. });
-        Self { subject: subject(request, setup), scope, answer: answer.cloned(), is_command }
+        Self { subject: subject(request, setup), scope, answer: answer.cloned() }
     }
 
     pub(super) fn lines(&self, cx: &Context) -> Vec<Line> {
@@ -46,8 +44,8 @@ impl Approval {
         };
         let mut lines =
             vec![Line::styled(verb, look.style(role)).with(&**subject, look.style(Role::Dim))];
-        if self.is_command && self.answer == Some(ApprovalAnswer::Deny { feedback: None }) {
-            // The command itself says that it was not run.
+        if self.answer == Some(ApprovalAnswer::Deny { feedback: None }) {
+            // The command or the patch itself says so.
             lines.clear();
         }
         if let Some(ApprovalAnswer::Deny { feedback: Some(feedback) }) = &self.answer {

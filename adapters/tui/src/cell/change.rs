@@ -11,6 +11,8 @@ use crate::{
 
 /// Lines of one file's diff that are shown; the rest is counted.
 const DIFF_LINES_MAX: usize = 200;
+/// What the model is told of a patch that the user refused without a word.
+const REFUSED: &str = "patch rejected by user";
 
 /// A patch and what became of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,7 +77,10 @@ impl Change {
         match self.item.status {
             ItemStatus::Completed | ItemStatus::InProgress => {}
             ItemStatus::Declined => {
-                lines.push(Line::styled("not applied: not allowed", look.style(Role::Warn)));
+                let is_refused = self.item.error.as_deref().map(str::trim) == Some(REFUSED);
+                let why = if is_refused { "you said no" } else { "not allowed" };
+                let text = format!("not applied: {why}");
+                lines.push(Line::styled(text, look.style(Role::Warn)));
             }
             ItemStatus::Failed => {
                 let why = self.item.error.as_deref().unwrap_or("no reason was given");

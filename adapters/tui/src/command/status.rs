@@ -6,7 +6,8 @@ use super::Command;
 use crate::{
     desk::Desk,
     popup::{permissions, short},
-    text::{Line, clean_line, grouped},
+    setup::Mode,
+    text::{Break, Line, clean_line, grouped, wrap},
     theme::Role,
 };
 
@@ -24,6 +25,8 @@ pub(super) const STATUS: Command = Command {
 
 /// Columns of the names.
 const NAME_COLUMNS: usize = 12;
+/// Columns of a value, however few there are.
+const VALUE_COLUMNS_MIN: u16 = 16;
 
 fn lines(desk: &Desk) -> Vec<Line> {
     let mut rows: Vec<(&str, String)> = Vec::new();
@@ -68,10 +71,21 @@ fn lines(desk: &Desk) -> Vec<Line> {
     rows.push(("version", desk.setup.version.clone()));
     let dim = desk.look.style(Role::Dim);
     let mut lines = vec![Line::styled("Status", desk.look.style(Role::Strong))];
-    lines.extend(rows.into_iter().map(|(name, value)| {
-        Line::styled(format!("  {name:<NAME_COLUMNS$}"), dim)
-            .with(clean_line(&value), desk.look.style(Role::Plain))
-    }));
+    let name_columns = NAME_COLUMNS + 2;
+    let columns = desk.columns.saturating_sub(name_columns as u16).max(VALUE_COLUMNS_MIN);
+    for (name, value) in rows {
+        // What is read aloud stays whole, and so do names and paths, which are copied.
+        let is_whole = desk.setup.mode == Mode::Plain || !value.contains(' ');
+        let room = if is_whole { u16::MAX } else { columns };
+        let mut name = format!("  {name:<NAME_COLUMNS$}");
+        let value = Line::styled(clean_line(&value), desk.look.style(Role::Plain));
+        for row in wrap(&value, room, Break::Words) {
+            let mut line = Line::styled(name, dim);
+            row.spans.into_iter().for_each(|span| line.push_span(span));
+            lines.push(line);
+            name = " ".repeat(name_columns);
+        }
+    }
     lines
 }
 
