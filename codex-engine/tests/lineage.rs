@@ -7,7 +7,7 @@ mod harness;
 use std::path::{Path, PathBuf};
 
 use codex_proto::{
-    EffectKind, Event, Op, Refused, Settings,
+    EffectKind, Event, HostErrorKind, Op, Refused, Settings,
     item::{ItemBody, TurnItem},
     op::Configure,
     policy::{ApprovalPolicy, SandboxPolicy},
@@ -246,4 +246,28 @@ fn a_past_is_told_again_where_somebody_is() {
     assert_eq!(restored(&fork).unwrap().len(), 2);
     let alone = Harness::resume(settings(), rollout);
     assert_eq!((restored(&alone), usage(&alone)), (None, None));
+}
+
+#[test]
+fn a_resumed_thread_that_cannot_be_written_says_so_at_once_and_only_once() {
+    let (_, rollout) = past();
+    let warnings = |h: &Harness| {
+        let warned = |event: &&Event| matches!(event, Event::Warning { message, .. } if message.contains("cannot be saved"));
+        h.events.iter().filter(warned).count()
+    };
+    let mut h = Harness::bare(there());
+    let path = PathBuf::from("/rollout.jsonl");
+    h.files.insert(path.clone(), rollout.clone());
+    h.append_fails = Some(HostErrorKind::Other);
+    h.op(Op::ResumeThread { path });
+    h.thread = h.ready().thread;
+    assert_eq!(warnings(&h), 1, "{:?}", h.events);
+    h.prompt("four");
+    assert_eq!((warnings(&h), h.rollout.len()), (1, 0));
+    // What was said meanwhile is written once that is possible, as ever.
+    h.append_fails = None;
+    h.answer(&[message("4")]);
+    assert!(String::from_utf8(h.rollout.clone()).unwrap().contains("four"));
+    let good = Harness::resume(there(), rollout.clone());
+    assert_eq!((warnings(&good), &good.rollout), (0, &rollout), "asking writes nothing");
 }

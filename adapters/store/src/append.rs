@@ -3,8 +3,8 @@
 //! A rollout is the user's only record, so an append is all or nothing: what a full disk cut is
 //! taken back, and a line that a killed process left unfinished is ended before the next one.
 //! One process writes a rollout at a time (an advisory lock on the file); the descriptors of the
-//! last few threads stay open, and with them the locks. New files are private (0600), since
-//! transcripts hold what commands printed.
+//! last few threads stay open, and with them the locks. An append of nothing takes the lock alone.
+//! New files are private (0600), since transcripts hold what commands printed.
 
 use std::{
     fs::{self, DirBuilder, File},
@@ -67,6 +67,9 @@ impl Appender {
 
     fn append(&self, append: &Append) -> Result<Arc<Rollout>, HostError> {
         let rollout = self.rollout(append)?;
+        if append.bytes.is_empty() {
+            return Ok(rollout);
+        }
         let mut torn = lock(&rollout.torn);
         let before = rollout.usable()?;
         let outcome = if *torn {
@@ -140,7 +143,10 @@ impl Rollout {
                 let text = format!("thread {} is open in {owner}", append.thread);
                 return Err(HostError::new(
                     HostErrorKind::Other,
-                    format!("{text}; its transcript is {}", path.display()),
+                    format!(
+                        "{text}; close it there, or go on in a fork of it; its transcript is {}",
+                        path.display()
+                    ),
                 ));
             }
             Err(error) => {

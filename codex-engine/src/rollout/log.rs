@@ -115,6 +115,14 @@ impl RolloutLog {
         }
     }
 
+    /// Asks for the file of a resumed thread before there is anything to write, so that one which another
+    /// process writes is told of at once.
+    pub(crate) fn claim(&mut self, cx: &mut Cx<'_>) {
+        if self.writing.is_none() {
+            self.write(cx);
+        }
+    }
+
     /// One last try for lines that failed before, at the end of a thread.
     pub(crate) fn flush_unsaved(&mut self, cx: &mut Cx<'_>) {
         if self.writing.is_none() && !(self.pending.is_empty() && self.unsaved.is_empty()) {

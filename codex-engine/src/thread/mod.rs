@@ -513,6 +513,9 @@ impl Thread {
             rollout: shared.log.path().map(PathBuf::from),
             usage: shared.usage,
         })));
+        if resumed {
+            shared.log.claim(cx);
+        }
         if let Some(restored) = restored {
             shared.tell_again(restored, cx);
         }

@@ -240,7 +240,8 @@ pub struct Append {
     pub thread: ThreadId,
     /// Absolute path; the file and its folders are created when missing.
     pub path: PathBuf,
-    /// Whole lines, each ended by LF. Written by one call; a partial write is undone.
+    /// Whole lines, each ended by LF. Written by one call; a partial write is undone. None asks only
+    /// whether this process may write the file, which no other one may from then on.
     #[serde(with = "crate::journal::bytes")]
     pub bytes: Vec<u8>,
     /// Sync the file after answering `Closed`.

@@ -55,11 +55,25 @@ fn a_second_writer_is_told_who_has_the_thread() {
     let (first, second) = (Appender::new(4), Appender::new(4));
     run(&first, &lines(thread(1), &path, "a\n")).unwrap();
     let error = run(&second, &lines(thread(1), &path, "b\n")).unwrap_err();
-    let text = format!("thread {} is open in this process; its transcript is", thread(1));
+    let text = format!("thread {} is open in this process; close it there, or", thread(1));
     assert!(error.message.starts_with(&text), "{error}");
     first.release(thread(1));
     run(&second, &lines(thread(1), &path, "b\n")).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "a\nb\n");
+}
+
+#[test]
+fn an_append_of_nothing_takes_the_lock_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("r.jsonl");
+    fs::write(&path, "whole\n{\"torn").unwrap();
+    let (first, second) = (Appender::new(4), Appender::new(4));
+    run(&first, &lines(thread(1), &path, "")).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "whole\n{\"torn");
+    for text in ["", "b\n"] {
+        let error = run(&second, &lines(thread(1), &path, text)).unwrap_err();
+        assert!(error.message.contains("is open in this process"), "{error}");
+    }
 }
 
 #[test]
