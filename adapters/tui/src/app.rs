@@ -130,6 +130,8 @@ impl AppState {
             }
             Msg::Paste(paste) => match self.layers.last_mut() {
                 Some(layer) => layer.on_paste(&paste, &mut self.desk),
+                None if self.desk.setup.mode == Mode::FullScreen
+                    && self.scroll.on_paste(&paste) => {}
                 None => {
                     let mut effects = Vec::new();
                     self.desk.input.on_paste(&paste, &mut effects);
@@ -674,10 +676,10 @@ impl Scene for AppState {
             draw(line, rows_at(1), buffer);
         }
         let gap = rows_at(parts.gap);
+        let mut find_caret = None;
         if self.desk.setup.mode == Mode::FullScreen {
-            if let Some(line) = self.scroll.line(&self.desk) {
-                draw(&line, gap, buffer);
-            }
+            let caret = self.scroll.view_line(gap, buffer, &self.desk);
+            find_caret = caret.filter(|_| self.layers.is_empty());
             let window = rows_at(u16::MAX);
             let rows = self.scroll.view(window, buffer, &self.desk);
             for (y, line) in (window.y..window.bottom()).zip(&rows) {
@@ -699,7 +701,7 @@ impl Scene for AppState {
         let count = desk.input.candidates_height().min(at.height.saturating_sub(1));
         desk.input.view_candidates(Rect { height: count, ..at }, buffer, &look);
         let at = Rect { y: at.y + count, height: at.height - count, ..at };
-        let caret = desk.input.view(at, buffer, &look);
+        let caret = find_caret.or(desk.input.view(at, buffer, &look));
         let at = Rect { height: layer, ..bottom };
         self.layers.last_mut().and_then(|layer| layer.view(at, buffer, desk, &look)).or(caret)
     }

@@ -6,13 +6,16 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use ratatui::{buffer::Buffer, layout::Rect};
+use ratatui::{
+    buffer::Buffer,
+    layout::{Position, Rect},
+};
 
 use crate::{
     cell::{Cell, Context},
     desk::Desk,
-    key::{Key, KeyCode, Modifiers, Mouse, MouseKind},
-    popup::Handled,
+    key::{Key, KeyCode, Modifiers, Mouse, MouseKind, Paste},
+    popup::{Field, Handled},
     text::{Break, Line, Span, draw, wrap},
     theme::Role,
 };
@@ -23,6 +26,8 @@ const KEPT_MAX: usize = 600;
 const LIVE_LINES_MAX: usize = 300;
 /// Rows of a turn of the wheel.
 const WHEEL_ROWS: usize = 3;
+/// Columns of what is searched for, its label included, however few there are.
+const QUERY_COLUMNS_MIN: usize = 16;
 
 /// Where the window is.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +43,7 @@ pub(crate) struct Scroll {
 
 #[derive(Clone, Debug, Default)]
 struct Find {
-    query: String,
+    query: Field,
     /// Whether nothing was found.
     is_missing: bool,
 }
@@ -78,19 +83,18 @@ impl Scroll {
             KeyCode::Esc => self.find = None,
             KeyCode::Enter | KeyCode::Up => self.find_next(true, desk),
             KeyCode::Down => self.find_next(false, desk),
-            KeyCode::Backspace => {
-                find.query.pop();
-                find.is_missing = false;
-            }
-            _ => match key.written() {
-                Some(char) => {
-                    find.query.push(char);
-                    find.is_missing = false;
-                }
-                None => return Handled::Ignored,
-            },
+            _ if find.query.on_key(&key, desk.input.keymap()) => find.is_missing = false,
+            _ => return Handled::Ignored,
         }
         Handled::Consumed
+    }
+
+    /// Takes a paste while it searches. False when it does not.
+    pub(crate) fn on_paste(&mut self, paste: &Paste) -> bool {
+        let Some(find) = &mut self.find else { return false };
+        find.query.on_paste(paste);
+        find.is_missing = false;
+        true
     }
 
     pub(crate) fn on_mouse(&mut self, mouse: Mouse, desk: &Desk) {
@@ -101,18 +105,33 @@ impl Scroll {
         }
     }
 
-    /// The line at the bottom of the window while it is not at the end, or searches.
-    pub(crate) fn line(&self, desk: &Desk) -> Option<Line> {
+    /// Draws the line at the bottom of the window while it is not at the end, or searches. Returns where
+    /// the caret is in it.
+    pub(crate) fn view_line(
+        &self,
+        area: Rect,
+        buffer: &mut Buffer,
+        desk: &Desk,
+    ) -> Option<Position> {
         let look = &desk.look;
-        if let Some(find) = &self.find {
-            let line = Line::styled("find: ", look.style(Role::Accent))
-                .with(&*find.query, look.style(Role::Plain));
-            let note = if find.is_missing { "  not found" } else { "" };
-            let keys = "  Enter up \u{b7} Down down \u{b7} Esc done";
-            return Some(line.with(note, look.style(Role::Warn)).with(keys, look.style(Role::Dim)));
-        }
-        self.bottom?;
-        Some(Line::styled("more below \u{b7} Esc to the end", look.style(Role::Dim)))
+        let Some(find) = &self.find else {
+            self.bottom?;
+            let line = Line::styled("more below \u{b7} Esc to the end", look.style(Role::Dim));
+            draw(&line, area, buffer);
+            return None;
+        };
+        let note = if find.is_missing { "  not found" } else { "" };
+        let note = Line::styled(note, look.style(Role::Warn));
+        let keys = "  Enter up \u{b7} Down down \u{b7} Esc done";
+        let told = note.clone().with(keys, look.style(Role::Dim));
+        let room = |told: &Line| usize::from(area.width).saturating_sub(told.width());
+        // The keys give way first.
+        let told = if room(&told) < QUERY_COLUMNS_MIN { note } else { told };
+        let columns = room(&told).max(QUERY_COLUMNS_MIN).min(area.width.into()) as u16;
+        let at = Rect { width: columns, ..area };
+        let caret = find.query.view("find: ", "", at, buffer, look);
+        draw(&told, Rect { x: at.right(), width: area.width - columns, ..area }, buffer);
+        caret
     }
 
     /// Draws the window. Returns the rows that are in it.
@@ -121,7 +140,8 @@ impl Scroll {
         let (cell, row) = self.bottom.unwrap_or(self.end(desk));
         let rows = self.rows_up_from(cell, row, area.height.into(), desk);
         let selected = desk.look.style(Role::Selected);
-        let query = self.find.as_ref().map(|find| find.query.to_lowercase()).unwrap_or_default();
+        let query =
+            self.find.as_ref().map(|find| find.query.text().to_lowercase()).unwrap_or_default();
         for (y, line) in (area.y..area.bottom()).zip(&rows) {
             let at = Rect { y, height: 1, ..area };
             if query.is_empty() {
@@ -268,7 +288,9 @@ impl Scroll {
 
     fn find_next(&mut self, is_up: bool, desk: &Desk) {
         self.keep_up(desk);
-        let Some(query) = self.find.as_ref().map(|find| find.query.to_lowercase()) else { return };
+        let Some(query) = self.find.as_ref().map(|find| find.query.text().to_lowercase()) else {
+            return;
+        };
         if query.is_empty() {
             return;
         }

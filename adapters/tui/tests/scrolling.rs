@@ -5,7 +5,7 @@ mod harness;
 use codex_tui::{
     Msg, Setup,
     frame::Scene,
-    key::{Modifiers, Mouse, MouseKind},
+    key::{Modifiers, Mouse, MouseKind, Paste},
     setup::Mode,
 };
 use harness::{Run, agent, completed, delta, golden, started, tell_buffer, turn_started, user};
@@ -52,6 +52,35 @@ fn a_search_goes_up_and_marks_what_it_finds() {
     run.keys("<esc>");
     run.keys("<f3>no such text<enter>");
     assert!(rows(&mut run).iter().any(|row| row.contains("not found")));
+}
+
+#[test]
+fn what_is_searched_for_is_edited_and_pasted_like_a_prompt() {
+    let mut run = run(40, 60, 12);
+    let line = |run: &mut Run| {
+        let caret = run.draw_whole().1;
+        let line = rows(run).into_iter().find(|row| row.starts_with("find: "));
+        (line.unwrap_or_default(), caret.map(|at| at.x))
+    };
+    run.keys("<f3>x").msg(Msg::Paste(Paste("cell 7\nrow".into())));
+    assert!(line(&mut run).0.starts_with("find: xcell 7 row "));
+    run.keys("<home><delete><right>");
+    let (found, caret) = line(&mut run);
+    assert!(found.starts_with("find: cell 7 row ") && found.ends_with("Esc done"), "{found}");
+    assert_eq!(caret, Some(7));
+    run.keys("<enter>");
+    assert!(rows(&mut run).iter().any(|row| row == "cell 7 row 2"));
+    run.keys("<esc>");
+    let shown = rows(&mut run);
+    assert!(
+        !shown.iter().any(|row| row.contains("\u{203a} cell")),
+        "the prompt has none of it: {shown:?}"
+    );
+    // Where there is little room, the keys give way.
+    let mut run = self::run(40, 30, 12);
+    run.keys("<f3>no such text<enter>");
+    let (found, _) = line(&mut run);
+    assert_eq!(found, "find: no such text   not found");
 }
 
 #[test]

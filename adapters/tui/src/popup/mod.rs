@@ -27,6 +27,7 @@ use ratatui::{
     layout::{Position, Rect},
 };
 
+pub(crate) use self::field::Field;
 pub(crate) use self::{approval::short, words::Words};
 pub use self::{
     approval::{APPROVAL_REST_MS, Approval},
