@@ -115,6 +115,10 @@ impl AppState {
         if self.desk.note.as_ref().is_some_and(|(_, until)| *until <= mono) {
             self.desk.note = None;
         }
+        for mut layer in std::mem::take(&mut self.layers) {
+            let handled = layer.on_time(&mut self.desk);
+            self.put_back(layer, handled);
+        }
         match msg {
             Msg::Answer(answer) => self.on_answer(&answer),
             Msg::Background(background) => self.desk.look = self.desk.look.on(background),

@@ -14,7 +14,7 @@ use codex_tui::{
     Answer, Msg, ScreenEffect, Setup,
     key::{Key, Modifiers, Mouse, MouseKind},
     msg::{SessionEntry, Sessions, SettingValue},
-    popup::APPROVAL_REST_MS,
+    popup::{APPROVAL_ALONE_MS, APPROVAL_REST_MS},
     setup::Mode,
 };
 use harness::{Run, agent, completed, golden_story, thread, turn_started, user};
@@ -72,7 +72,9 @@ fn ended(run: &mut Run, id: u32) {
 }
 
 /// The answers that were sent since the last call.
+/// Answers since the last call, after the time for which a yes must stand alone.
 fn answers(run: &mut Run) -> Vec<(u32, ApprovalAnswer)> {
+    run.wait(APPROVAL_ALONE_MS);
     let answer = |effect| match effect {
         ScreenEffect::Op(_, Op::Approve { id, answer, .. }) => Some((id.0, answer)),
         _ => None,
@@ -255,6 +257,56 @@ fn keys_typed_before_a_question_was_seen_answer_nothing() {
 }
 
 #[test]
+fn words_approve_nothing() {
+    for words in ["/ps", "stop that", "are you sure?", "yes please", "so", "aa", "ssh", "why"] {
+        let mut run = run();
+        ask(&mut run, question(1));
+        run.wait(APPROVAL_REST_MS);
+        for (index, key) in words.chars().enumerate() {
+            // As fast as a person types.
+            run.wait(if index == 0 { 0 } else { APPROVAL_ALONE_MS - 1 });
+            run.msg(Msg::Key(Key::char(key)));
+        }
+        assert_eq!(answers(&mut run), [], "{words}");
+        assert!(text(&mut run).contains(&format!("› {words}")), "{words}: {}", text(&mut run));
+        // The question is still there for an answer.
+        run.wait(APPROVAL_REST_MS).keys("y");
+        assert_eq!(answers(&mut run), [(1, ApprovalAnswer::Once)], "{words}");
+    }
+}
+
+#[test]
+fn a_yes_counts_when_it_stands_alone_or_with_enter() {
+    let mut run = run();
+    ask(&mut run, question(1));
+    run.wait(APPROVAL_REST_MS).keys("y");
+    run.wait(APPROVAL_ALONE_MS - 1);
+    assert!(run.take_effects().iter().all(|effect| !matches!(effect, ScreenEffect::Op(..))));
+    let (due, _) = run.app.deadline().expect("a deadline");
+    assert_eq!(due, run.now.mono.after_ms(1));
+    assert_eq!(answers(&mut run), [(1, ApprovalAnswer::Once)]);
+    ask(&mut run, question(2));
+    run.wait(APPROVAL_REST_MS).keys("s\n");
+    assert!(matches!(
+        &run.take_effects()[..],
+        [
+            ..,
+            ScreenEffect::Op(_, Op::Approve { answer: ApprovalAnswer::Session, .. }),
+            ScreenEffect::Redraw
+        ] | [.., ScreenEffect::Op(_, Op::Approve { answer: ApprovalAnswer::Session, .. })]
+    ));
+    // Esc takes it back and means what it says.
+    ask(&mut run, question(3));
+    run.wait(APPROVAL_REST_MS).keys("y<esc>");
+    assert_eq!(answers(&mut run), [(3, ApprovalAnswer::Abort)]);
+    // A paste makes words of it, too.
+    ask(&mut run, question(4));
+    run.wait(APPROVAL_REST_MS).keys("y").paste("es");
+    assert_eq!(answers(&mut run), []);
+    assert!(text(&mut run).contains("› yes"), "{}", text(&mut run));
+}
+
+#[test]
 fn enter_and_held_keys_approve_nothing() {
     let mut run = run();
     ask(&mut run, question(1));
@@ -306,8 +358,8 @@ fn questions_wait_in_line_and_each_is_seen_before_it_is_answered() {
     }
     run.wait(APPROVAL_REST_MS);
     assert!(text(&mut run).contains("1 of 3"));
-    // A second press that follows at once is for nobody.
-    run.keys("yy");
+    // Who is impatient is understood; a third press that follows at once is for nobody.
+    run.keys("yyy");
     assert_eq!(answers(&mut run), [(1, ApprovalAnswer::Once)]);
     assert!(text(&mut run).contains("1 of 2") && text(&mut run).contains("/2.sh"));
     assert!(!text(&mut run).contains("› y"), "it is not written either");
@@ -728,7 +780,7 @@ fn in_plain_mode_a_question_is_told_when_it_is_the_one_that_keys_answer() {
     ask(&mut run, question(1));
     ask(&mut run, question(2));
     assert!(told(&run).contains("/1.sh") && !told(&run).contains("/2.sh"), "{}", told(&run));
-    run.wait(APPROVAL_REST_MS).keys("y");
+    run.wait(APPROVAL_REST_MS).keys("y").wait(APPROVAL_ALONE_MS);
     assert_eq!(told(&run).matches("/2.sh | sh").count(), 1, "{}", told(&run));
     assert_eq!(answers(&mut run), [(1, ApprovalAnswer::Once)]);
     // A popup above it, and the question again when it is gone.

@@ -2,8 +2,10 @@
 //!
 //! Nothing is approved by accident. Keys count only when the keyboard has rested for
 //! [`APPROVAL_REST_MS`] since the question appeared; until then they go where they were meant to go,
-//! to the text that is being written, or, after the answer to the question before, nowhere. Enter
-//! takes an answer only after one was chosen with the arrows, and a key that repeats approves nothing.
+//! to the text that is being written, or, after the answer to the question before, nowhere. A letter
+//! that says yes counts when it stands alone: another within [`APPROVAL_ALONE_MS`] makes words of
+//! them, which are written, and so does a letter before it that is no answer. Enter takes an answer
+//! only after one was pressed or chosen with the arrows, and a key that repeats approves nothing.
 
 use std::sync::Arc;
 
@@ -25,13 +27,15 @@ use super::{
 use crate::{
     desk::Desk,
     diff,
-    key::{Key, KeyCode, KeyKind, Paste},
+    key::{Key, KeyCode, KeyKind, Modifiers, Paste},
     text::{Break, Line, clean, clean_line, draw, wrap},
     theme::{Look, Role},
 };
 
 /// Milliseconds for which the keyboard must rest before a key answers a question.
 pub const APPROVAL_REST_MS: u64 = 500;
+/// Milliseconds for which a letter that says yes must stand alone; Enter shortens it.
+pub const APPROVAL_ALONE_MS: u64 = 250;
 /// Rows of the question at most, besides its answers; more scroll.
 const BODY_ROWS_MAX: u16 = 18;
 /// Columns of the label before a fact.
@@ -49,6 +53,8 @@ pub struct Approval {
     follows: bool,
     /// The answer that the arrows are on.
     chosen: Option<usize>,
+    /// A yes that has not stood alone for long enough, its key, and when it has.
+    held: Option<(Bound, Key, Mono)>,
     scroll: Scroll,
     /// The question as rows of a width, since a patch may be long.
     body: Option<(u16, Look, Arc<[Line]>)>,
@@ -71,6 +77,7 @@ impl Approval {
             rested_since: now,
             follows: false,
             chosen: None,
+            held: None,
             scroll: Scroll::default(),
             body: None,
             state: State::Asking,
@@ -100,6 +107,22 @@ impl Approval {
         let Some(next) = desk.session.questions.iter().find(waits) else { return Handled::Close };
         *self = Self { follows: true, ..Self::new(next.id, desk.now.mono) };
         Handled::Consumed
+    }
+
+    /// Takes a letter that says yes, to be acted upon when no other follows.
+    fn hold(&mut self, bound: Bound, key: Key, desk: &Desk) -> Handled {
+        self.held = Some((bound, key, desk.now.mono.after_ms(APPROVAL_ALONE_MS)));
+        let request = self.request(desk);
+        let mut options = request.map(|request| Self::options(request, desk)).into_iter().flatten();
+        self.chosen = options.position(|(have, _)| have == bound);
+        Handled::Consumed
+    }
+
+    /// A letter that is no answer is one of a text.
+    fn write(&mut self, desk: &Desk) -> Handled {
+        self.rested_since = desk.now.mono;
+        self.chosen = None;
+        Handled::Ignored
     }
 
     fn act(&mut self, bound: Bound, desk: &mut Desk) -> Handled {
@@ -314,6 +337,13 @@ pub(crate) fn short(path: &std::path::Path, desk: &Desk) -> String {
     }
 }
 
+/// Gives a key to the text below.
+fn type_key(key: Key, desk: &mut Desk) {
+    let mut effects = Vec::new();
+    desk.input.on_key(key, &mut effects);
+    desk.effects().extend(effects);
+}
+
 impl Layer for Approval {
     fn chrome(&self, desk: &Desk) -> Chrome {
         self.request(desk).map_or_else(Chrome::default, |request| self.head(request, true, desk))
@@ -385,6 +415,20 @@ impl Layer for Approval {
             self.rested_since = desk.now.mono;
             return if self.follows { Handled::Consumed } else { Handled::Ignored };
         }
+        let is_letter = matches!(key.code, KeyCode::Char(_))
+            && key.kind == KeyKind::Press
+            && key.modifiers.without(Modifiers::SHIFT).is_empty();
+        if let Some((bound, held, _)) = self.held.take() {
+            // No word begins with `yy`.
+            let is_twice = key == held && bound == Bound::Approve;
+            if is_twice || (key.code == KeyCode::Enter && key.kind == KeyKind::Press) {
+                return self.act(bound, desk);
+            }
+            if is_letter {
+                type_key(held, desk);
+                return self.write(desk);
+            }
+        }
         let Some(request) = self.request(desk) else { return Handled::Close };
         let options = Self::options(request, desk);
         let bound = options.iter().map(|(bound, _)| *bound).chain([Bound::ApproveForSession]);
@@ -392,7 +436,12 @@ impl Layer for Approval {
             if key.kind == KeyKind::Repeat {
                 return Handled::Consumed;
             }
-            return self.act(bound, desk);
+            let is_yes = matches!(bound, Bound::Approve | Bound::ApproveForSession);
+            return if is_yes && is_letter {
+                self.hold(bound, key, desk)
+            } else {
+                self.act(bound, desk)
+            };
         }
         let last = options.len() - 1;
         if desk.bindings.is(&key, Bound::Accept) {
@@ -406,6 +455,8 @@ impl Layer for Approval {
             self.chosen = Some(self.chosen.map_or(0, |at| (at + 1).min(last)));
         } else if desk.bindings.is(&key, Bound::Up) {
             self.chosen = Some(self.chosen.map_or(last, |at| at.saturating_sub(1)));
+        } else if is_letter {
+            return self.write(desk);
         } else {
             self.scroll.on_key(&key, desk);
         }
@@ -417,7 +468,10 @@ impl Layer for Approval {
             field.on_paste(paste);
             return;
         }
-        self.rested_since = desk.now.mono;
+        self.write(desk);
+        if let Some((_, held, _)) = self.held.take() {
+            type_key(held, desk);
+        }
         let mut effects = Vec::new();
         desk.input.on_paste(paste, &mut effects);
         desk.effects().extend(effects);
@@ -439,7 +493,17 @@ impl Layer for Approval {
         handled
     }
 
+    fn on_time(&mut self, desk: &mut Desk) -> Handled {
+        let due = self.held.filter(|(.., until)| *until <= desk.now.mono);
+        let Some((bound, ..)) = due else { return Handled::Ignored };
+        self.held = None;
+        self.act(bound, desk)
+    }
+
     fn deadline(&self, desk: &Desk) -> Option<(Mono, &'static str)> {
+        if let Some((.., until)) = self.held {
+            return Some((until, "the answer stands alone"));
+        }
         let at = self.rested_since.after_ms(APPROVAL_REST_MS);
         (!self.is_armed(desk)).then_some((at, "keys answer the question"))
     }

@@ -30,7 +30,7 @@ use ratatui::{
 pub(crate) use self::field::Field;
 pub(crate) use self::{approval::short, words::Words};
 pub use self::{
-    approval::{APPROVAL_REST_MS, Approval},
+    approval::{APPROVAL_ALONE_MS, APPROVAL_REST_MS, Approval},
     bindings::{Bindings, Bound},
     diff::DiffViewer,
     help::Help,
@@ -155,6 +155,11 @@ trait Layer {
     /// Takes an event of the thread on the screen, after the session did. `Close` when the popup has
     /// lost its reason.
     fn on_event(&mut self, _event: &Event, _desk: &mut Desk) -> Handled {
+        Handled::Ignored
+    }
+
+    /// Time has passed. `Close` when the popup has lost its reason.
+    fn on_time(&mut self, _desk: &mut Desk) -> Handled {
         Handled::Ignored
     }
 
@@ -317,6 +322,11 @@ impl Popup {
     /// lost its reason, e.g. the question is answered elsewhere.
     pub(crate) fn on_event(&mut self, event: &Event, desk: &mut Desk) -> Handled {
         self.layer().on_event(event, desk)
+    }
+
+    /// Time has passed; comes before everything else at that time.
+    pub(crate) fn on_time(&mut self, desk: &mut Desk) -> Handled {
+        self.layer().on_time(desk)
     }
 
     /// When it changes by itself, and why.
