@@ -36,17 +36,28 @@ impl Footer {
         if usage.output_tokens > 0 {
             parts.push(format!("{} out", grouped(usage.output_tokens)));
         }
-        if let Some(left) = self.context_left_percent {
-            parts.push(format!("{left} % context left"));
-        }
         if let Some(price) = &self.price {
             parts.push(format!("{}{:.2}", price.currency, cost(usage, price)));
+        }
+        // Last, since the status line has it, too.
+        if let Some(left) = self.context_left_percent {
+            parts.push(format!("{left} % context left"));
         }
         let mut line = Line::new();
         if self.is_interrupted {
             line.push("stopped \u{b7} ", look.style(Role::Warn));
         }
-        vec![line.with(parts.join(" \u{b7} "), look.style(Role::Dim))]
+        let whole = |line: &Line, parts: &[String]| {
+            line.clone().with(parts.join(" \u{b7} "), look.style(Role::Dim))
+        };
+        // What does not fit is left out from the end, but for the time.
+        while !cx.plain
+            && parts.len() > 1
+            && whole(&line, &parts).width() > usize::from(cx.paint.columns)
+        {
+            parts.pop();
+        }
+        vec![whole(&line, &parts)]
     }
 }
 
