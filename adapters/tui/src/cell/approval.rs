@@ -34,8 +34,11 @@ impl Approval {
         let (verb, role) = match &self.answer {
             Some(ApprovalAnswer::Once) => ("allowed once: ", Role::Good),
             Some(ApprovalAnswer::Session) => ("allowed for this session: ", Role::Good),
-            Some(ApprovalAnswer::Deny { .. }) => ("not allowed: ", Role::Warn),
-            Some(ApprovalAnswer::Abort) => ("not allowed, and stopped: ", Role::Warn),
+            Some(ApprovalAnswer::Deny { feedback: Some(_) }) => ("not allowed: ", Role::Warn),
+            // Told by the command or the patch itself, and by the end of a turn that was stopped.
+            Some(ApprovalAnswer::Abort | ApprovalAnswer::Deny { feedback: None }) => {
+                return Vec::new();
+            }
             None => ("no longer asked: ", Role::Dim),
         };
         let subject = match (&self.answer, &self.scope) {
@@ -44,10 +47,6 @@ impl Approval {
         };
         let mut lines =
             vec![Line::styled(verb, look.style(role)).with(&**subject, look.style(Role::Dim))];
-        if self.answer == Some(ApprovalAnswer::Deny { feedback: None }) {
-            // The command or the patch itself says so.
-            lines.clear();
-        }
         if let Some(ApprovalAnswer::Deny { feedback: Some(feedback) }) = &self.answer {
             let text = format!("instead: {}", clean_line(feedback));
             lines.push(Line::styled(text, look.style(Role::Accent)));
