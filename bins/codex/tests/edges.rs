@@ -32,22 +32,7 @@ fn fine() -> Value {
 }
 
 fn start(world: &World, args: &[&str]) -> Pty {
-    started(world.command(args))
-}
-
-fn started(command: Command) -> Pty {
-    let pty = Pty::start(command, 90, 30);
-    pty.until_shown("\u{203a} ");
-    pty
-}
-
-fn quit(pty: &mut Pty) {
-    pty.send(b"\x04");
-    let status = pty.wait();
-    assert_eq!(status.code(), Some(0), "{}", pty.text());
-    assert!(pty.is_put_right());
-    // What was written last may still be on its way.
-    until("all modes are left", || pty.modes_left_on().is_empty());
+    Pty::composer(world.command(args))
 }
 
 /// The same command, started by a line of shell; `"$0" "$@"` is the command.
@@ -92,7 +77,7 @@ fn a_stop_gives_the_terminal_back_and_a_continue_takes_it_again() {
     }
     pty.send(b"\r");
     pty.until_shown("Fine.");
-    quit(&mut pty);
+    pty.quit();
 }
 
 #[test]
@@ -105,7 +90,7 @@ fn an_editor_changes_the_prompt_and_one_that_fails_does_not() {
     fs::write(&editor, format!("#!/bin/sh\n{script}")).unwrap();
     let mut command = world.command(&[]);
     command.env("EDITOR", format!("/bin/sh {}", editor.display()));
-    let mut pty = started(command);
+    let mut pty = Pty::composer(command);
     pty.send(b"typed ");
     pty.until_shown("typed");
     pty.send(b"\x07");
@@ -120,7 +105,7 @@ fn an_editor_changes_the_prompt_and_one_that_fails_does_not() {
     pty.send(b"\x15");
     pty.line("hello");
     pty.until_shown("Fine.");
-    quit(&mut pty);
+    pty.quit();
 }
 
 #[test]
@@ -139,7 +124,7 @@ fn a_project_is_trusted_once_and_the_configuration_keeps_its_comments() {
         pty.send(answer);
         pty.until_shown("new conversation");
         let text = pty.text();
-        quit(&mut pty);
+        pty.quit();
         text.contains("of-the-project \u{b7}")
     };
     fs::write(&path, &mine).unwrap();
@@ -153,7 +138,7 @@ fn a_project_is_trusted_once_and_the_configuration_keeps_its_comments() {
         assert!(text.contains(&format!("trust_level = \"{level}\"")), "{text}");
         let mut pty = start(&world, &[]);
         assert!(!pty.text().contains(asked), "asked again: {}", pty.text());
-        quit(&mut pty);
+        pty.quit();
     }
 }
 
@@ -175,7 +160,7 @@ fn plain_mode_goes_from_start_to_an_answered_question_on_a_dumb_terminal() {
     pty.press_until(b"y", "Written.");
     assert!(world.project().join("approved.txt").exists());
     pty.send(b"\x15");
-    quit(&mut pty);
+    pty.quit();
     // Nothing but text, bells and the movement that every terminal knows.
     let bytes = pty.written();
     assert!(!bytes.contains(&0x1b), "{}", String::from_utf8_lossy(&bytes).escape_debug());
@@ -211,7 +196,7 @@ fn a_terminal_of_one_cell_is_survived() {
     pty.until_shown("Ask for anything");
     pty.line("once more");
     pty.until_shown("Fine.");
-    quit(&mut pty);
+    pty.quit();
 }
 
 #[test]
@@ -229,7 +214,7 @@ fn what_a_command_prints_cannot_harm_the_terminal() {
     for harm in ["\x1b[2J", "\x1b]0;evil", "\x1b[?1049h", "\x1bP"] {
         assert!(!text.contains(harm), "{harm:?} came through");
     }
-    quit(&mut pty);
+    pty.quit();
 }
 
 /// How often each thread of a process has waited so far.
@@ -269,7 +254,7 @@ fn nothing_wakes_up_once_a_command_has_run() {
             })
             .collect();
         if woken.iter().map(|(_, count)| count).sum::<u64>() <= 2 {
-            return quit(&mut pty);
+            return pty.quit();
         }
     }
     panic!("these wake up within 3 s, for ever: {woken:?}");
@@ -282,7 +267,7 @@ fn a_conversation_goes_on_when_another_cannot_be_resumed() {
     ] }));
     let mut pty = start(&world, &["the earlier one"]);
     pty.until_shown("First.");
-    quit(&mut pty);
+    pty.quit();
     let mut pty = start(&world, &["the one on the screen"]);
     pty.until_shown("Second.");
     pty.line("/resume");
@@ -326,7 +311,7 @@ fn a_network_that_is_cut_is_told_and_the_conversation_goes_on() {
     let last = requests.last().unwrap().to_string();
     assert!(last.contains("one") && last.contains("Whole.") && last.contains("three"), "{last}");
     drop(requests);
-    quit(&mut pty);
+    pty.quit();
 }
 
 #[test]
@@ -334,13 +319,13 @@ fn what_cannot_be_written_is_told_and_nothing_crashes() {
     let world = world(&fine());
     fs::create_dir(world.home().join("history.jsonl")).unwrap();
     // Files may have 512 bytes or 1 KiB: less than the start of a transcript.
-    let mut pty = started(by_shell(&world.command(&[]), "ulimit -f 1; exec \"$0\" \"$@\""));
+    let mut pty = Pty::composer(by_shell(&world.command(&[]), "ulimit -f 1; exec \"$0\" \"$@\""));
     pty.line("hello");
     pty.until_shown("not saved: prompts of this run: cannot open");
     pty.until_shown("the transcript cannot be saved for now");
     pty.until_shown("Fine.");
     pty.line("once more");
     pty.until("both are answered", |text| text.matches("Fine.").count() == 2);
-    quit(&mut pty);
+    pty.quit();
     assert!(pty.text().contains("of the transcript could not be saved"), "{}", pty.text());
 }

@@ -18,18 +18,7 @@ use self::{
 const ESC: &[u8] = b"\x1b";
 
 fn start(world: &World, args: &[&str]) -> Pty {
-    let pty = Pty::start(world.command(args), 90, 30);
-    pty.until_shown("\u{203a} ");
-    pty
-}
-
-fn quit(pty: &mut Pty) {
-    pty.send(b"\x04");
-    let status = pty.wait();
-    assert_eq!(status.code(), Some(0), "{}", pty.text());
-    assert!(pty.is_put_right());
-    // What was written last may still be on its way.
-    until("all modes are left", || pty.modes_left_on().is_empty());
+    Pty::composer(world.command(args))
 }
 
 #[test]
@@ -40,7 +29,7 @@ fn a_prompt_is_answered_and_quitting_leaves_the_terminal_as_it_was() {
     pty.line("good day");
     pty.until_shown("Hello from the model.");
     pty.until_shown("context left");
-    quit(&mut pty);
+    pty.quit();
     assert!(pty.text().contains("codex resume "), "{}", pty.text());
     let requests = world.requests.lock().unwrap();
     assert!(requests[0].to_string().contains("good day"));
@@ -54,12 +43,12 @@ fn a_prompt_of_the_command_line_is_sent_at_once_and_a_session_goes_on() {
     let world = World::new(&script.to_string());
     let mut pty = start(&world, &["begin here"]);
     pty.until_shown("First.");
-    quit(&mut pty);
+    pty.quit();
     let mut pty = start(&world, &["resume", "--last"]);
     pty.until_shown("First.");
     pty.line("go on");
     pty.until_shown("Second.");
-    quit(&mut pty);
+    pty.quit();
     let requests = world.requests.lock().unwrap();
     assert!(requests[1].to_string().contains("begin here"), "the past is told");
     assert_eq!(world.rollouts().len(), 1);
@@ -104,7 +93,7 @@ fn esc_interrupts_and_a_prompt_that_had_not_arrived_comes_back() {
     pty.until("the prompt is back", |text| text.contains("\u{203a} and two"));
     pty.send(b"\r");
     pty.until_shown("Done.");
-    quit(&mut pty);
+    pty.quit();
 }
 
 #[test]
@@ -173,7 +162,7 @@ fn a_storm_of_resizes_ends_in_a_screen_that_fits() {
 fn quit_after_clearing(pty: &mut Pty) {
     pty.send(b"\x15");
     pty.until("nothing is written", |text| !text.contains("still here"));
-    quit(pty);
+    pty.quit();
 }
 
 fn asking(name: &str, question: &str) -> serde_json::Value {
@@ -208,7 +197,7 @@ fn a_question_is_answered_with_yes_and_with_no() {
     assert!(!world.project().join("denied.txt").exists());
     // Keys that came too early are in the composer.
     pty.send(b"\x15");
-    quit(&mut pty);
+    pty.quit();
 }
 
 #[test]

@@ -95,6 +95,23 @@ impl Pty {
         Self { child, master, slave, before, seen }
     }
 
+    /// Starts a command and waits for its composer.
+    pub(crate) fn composer(command: Command) -> Self {
+        let pty = Self::start(command, 90, 30);
+        pty.until_shown("\u{203a} ");
+        pty
+    }
+
+    /// Leaves by Ctrl-D; the terminal is as it was.
+    pub(crate) fn quit(&mut self) {
+        self.send(b"\x04");
+        let status = self.wait();
+        assert_eq!(status.code(), Some(0), "{}", self.text());
+        assert!(self.is_put_right());
+        // What was written last may still be on its way.
+        crate::world::until("all modes are left", || self.modes_left_on().is_empty());
+    }
+
     /// Types bytes as they are.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         self.master.write_all(bytes).unwrap();
