@@ -3,9 +3,10 @@
 //! | chosen with | a new or an earlier conversation | a fork of the one on the screen |
 //! | --- | --- | --- |
 //! | `/model` | keeps it, as later runs do | keeps it |
+//! | `/trust` | keeps it, as later runs do | keeps it |
 //! | `/permissions` | as configured, and that is said | keeps them: it goes on, another way |
 
-use codex_proto::{event::ThreadReady, op::Configure};
+use codex_proto::{event::ThreadReady, op::Configure, policy::SandboxMode};
 
 use crate::{desk::Desk, popup::permissions};
 
@@ -21,10 +22,17 @@ pub(crate) fn over(desk: &mut Desk, ready: &ThreadReady) -> Option<Configure> {
         is_needed = true;
     }
     let session = &desk.session;
-    if let (Some(before), Some(config)) = (&session.ready, &session.config)
+    let is_fork = |before: &ThreadReady| ready.forked_from == Some(before.thread);
+    if desk.trusted
+        && ready.sandbox.mode == SandboxMode::ReadOnly
+        && !session.ready.as_ref().is_some_and(is_fork)
+    {
+        configure.sandbox = Some(permissions::sandbox(desk, SandboxMode::WorkspaceWrite));
+        is_needed = true;
+    } else if let (Some(before), Some(config)) = (&session.ready, &session.config)
         && (config.approval, &config.sandbox) != (ready.approval, &ready.sandbox)
     {
-        if ready.forked_from == Some(before.thread) {
+        if is_fork(before) {
             configure.approval = Some(config.approval);
             configure.sandbox = Some(config.sandbox.clone());
             is_needed = true;

@@ -68,6 +68,8 @@ pub struct Desk {
     pub recall: Recall,
     /// The model that was chosen in this run, with its effort; it outlives the conversation.
     pub model: Option<(String, Option<String>)>,
+    /// Whether the folder was trusted in this run; it outlives the conversation, too.
+    pub trusted: bool,
     last_op: u64,
     effects: Vec<ScreenEffect>,
 }
@@ -107,6 +109,7 @@ impl Desk {
             bindings: Bindings::new(&setup.keymap),
             recall: Recall::default(),
             model: None,
+            trusted: false,
             last_op: 0,
             effects: Vec::new(),
             setup,

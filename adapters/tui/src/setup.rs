@@ -21,8 +21,8 @@ pub struct Setup {
     pub sandbox_tier: String,
     /// Working directory.
     pub cwd: PathBuf,
-    /// The project's folder, where the user has not said yet what may be done in it and it brings
-    /// no configuration of its own: then commands only read at first.
+    /// The project's folder, where nobody has said yet what may be done in it, by trust, sandbox
+    /// mode or flag, and it brings no configuration of its own: then commands only read at first.
     pub trustable: Option<PathBuf>,
     /// The user's home, shown as `~`.
     pub home: Option<PathBuf>,

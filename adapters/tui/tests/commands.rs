@@ -152,6 +152,24 @@ fn a_new_folder_is_trusted_by_a_command_and_not_by_accident() {
             if configure.sandbox.as_ref().is_some_and(|have| have.mode == SandboxMode::WorkspaceWrite)),
         "{effects:?}"
     );
+    // Once is enough, and the next conversation keeps it.
+    assert_eq!(self::effects(&mut run, "/trust"), []);
+    let started = self::effects(&mut run, "/new");
+    let op = started.iter().find_map(|effect| match effect {
+        ScreenEffect::Op(id, Op::StartThread) => Some(*id),
+        _ => None,
+    });
+    let Event::ThreadReady(mut next) = harness::ready() else { unreachable!() };
+    next.op = op.expect("a new conversation");
+    next.thread = "0199a3b0-0000-7000-8000-000000000002".parse().unwrap();
+    next.sandbox = SandboxPolicy::read_only();
+    run.event(Event::ThreadReady(next));
+    assert!(
+        run.take_effects().iter().any(|effect| matches!(effect,
+            ScreenEffect::Op(_, Op::Configure(configure)) if configure.sandbox.as_ref()
+                .is_some_and(|have| have.mode == SandboxMode::WorkspaceWrite))),
+        "the new conversation only reads"
+    );
     // Where the user has said what counts, nothing is offered and nothing happens.
     assert_eq!(self::effects(&mut self::run(), "/trust"), []);
 }

@@ -22,13 +22,14 @@ pub(super) const TRUST: Command = Command {
 };
 
 fn run(desk: &mut Desk, _arguments: &str) -> Result<(), String> {
-    let Some(folder) = desk.setup.trustable.clone() else { return Ok(()) };
-    let Some(folder) = folder.to_str() else {
+    let Some(path) = desk.setup.trustable.clone() else { return Ok(()) };
+    let Some(folder) = path.to_str() else {
         return Err("the name of this folder cannot be written to config.toml".into());
     };
     let key = format!("projects.{}.trust_level", serde_json::Value::from(folder));
     let value = SettingValue::Text("trusted".into());
     desk.effect(ScreenEffect::SaveSetting { key, value });
+    (desk.trusted, desk.setup.trustable) = (true, None);
     let reads_only =
         desk.session.config.as_ref().is_some_and(|now| now.sandbox.mode == SandboxMode::ReadOnly);
     if let (true, Some(preset)) = (reads_only, permissions::find("workspace")) {

@@ -106,7 +106,7 @@ pub(crate) fn set(desk: &mut Desk, preset: &Preset) {
 }
 
 /// The policy of a mode. Folders and network that the user configured for the workspace stay.
-fn sandbox(desk: &Desk, mode: SandboxMode) -> SandboxPolicy {
+pub(crate) fn sandbox(desk: &Desk, mode: SandboxMode) -> SandboxPolicy {
     let ready = desk.session.ready.as_ref();
     let cwd = ready.map_or_else(|| desk.setup.cwd.clone(), |ready| ready.cwd.clone());
     match mode {

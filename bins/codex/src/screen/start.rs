@@ -75,7 +75,10 @@ pub(super) fn plan(
         notes,
         sandbox_tier: sandbox_tier().into(),
         cwd: session.cwd.clone(),
-        trustable: super::trust::trustable(session),
+        trustable: match request.session.sandbox {
+            None => super::trust::trustable(session),
+            Some(_) => None,
+        },
         home: environment.user_home(),
         terminal: facts,
         mode: mode(request, tui),

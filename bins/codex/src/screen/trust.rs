@@ -56,10 +56,15 @@ pub(super) fn ask(session: &Session) -> Result<bool, StartError> {
     Ok(level == "trusted")
 }
 
-/// The folder that could be trusted without showing anything: not answered yet, and without
-/// configuration of its own.
+/// The folder that could be trusted without showing anything: not answered yet, without a sandbox
+/// mode that says what holds everywhere, and without configuration of its own.
 pub(super) fn trustable(session: &Session) -> Option<PathBuf> {
-    let is_new = session.resolved.trust.is_none() && configured(session).is_empty();
+    let resolved = &session.resolved;
+    let is_said = |key: &str| resolved.sources.place(key).is_some();
+    let is_new = resolved.trust.is_none()
+        && !is_said("sandbox_mode")
+        && !is_said("default_permissions")
+        && configured(session).is_empty();
     is_new.then(|| root(&session.cwd))
 }
 
