@@ -7,8 +7,8 @@
 //! New files are private (0600), since transcripts hold what commands printed.
 
 use std::{
-    fs::{self, DirBuilder, File},
-    io,
+    fs::{DirBuilder, File},
+    io::{self, Read as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -21,6 +21,9 @@ use rustix::{
 };
 
 use crate::{ReplyFn, fail};
+
+/// The most that is read of the kernel's list of locks, in bytes.
+const LOCK_TABLE_BYTES_MAX: usize = 1 << 16;
 
 /// The rollouts this process has open, least recently used first.
 #[derive(Debug)]
@@ -168,6 +171,13 @@ impl Rollout {
     }
 }
 
+impl Drop for Rollout {
+    fn drop(&mut self) {
+        // A child between its fork and its exec has the descriptor too, and with it the lock.
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
+}
+
 struct Outcome {
     error: Option<io::Error>,
     torn: bool,
@@ -235,10 +245,18 @@ fn ends_inside_a_line(file: &File, size: u64) -> io::Result<bool> {
     Ok(count == 1 && byte != *b"\n")
 }
 
-/// Which process holds the lock on a file, where the kernel tells.
+/// Which process holds the lock on a file, where the kernel tells: its list may lack an entry
+/// while other locks come and go, so that nothing may rest on an answer.
 fn lock_owner(stat: &Stat) -> Option<u32> {
-    let table = fs::read_to_string("/proc/locks").ok()?;
-    let inode = format!(":{}", stat.st_ino);
+    let mut table = vec![0; LOCK_TABLE_BYTES_MAX];
+    // One read, since each read goes on by position in a list that has changed meanwhile.
+    let count = File::open("/proc/locks").ok()?.read(&mut table).ok()?;
+    owner_in(&String::from_utf8_lossy(&table[..count]), stat.st_ino)
+}
+
+/// Who holds the lock on an inode, by a table as in proc_locks(5).
+fn owner_in(table: &str, inode: u64) -> Option<u32> {
+    let inode = format!(":{inode}");
     table.lines().find_map(|line| {
         let mut words = line.split_ascii_whitespace();
         let pid = words.clone().nth(4)?.parse().ok()?;
