@@ -16,7 +16,7 @@ use ureq::{
 };
 
 use crate::{
-    line::Progress,
+    progress::Progress,
     wire::{Hangup, Wire},
 };
 

@@ -11,7 +11,7 @@ use ureq::{
 };
 
 use crate::{
-    line::{Phase, Progress},
+    progress::{Phase, Progress},
     proxy::Route,
 };
 

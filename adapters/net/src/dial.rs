@@ -22,7 +22,7 @@ use ureq::ProxyProtocol;
 
 use crate::{
     fault,
-    line::{Phase, Progress},
+    progress::{Phase, Progress},
     proxy::{Route, Via},
     resolve::Lookups,
     socks,

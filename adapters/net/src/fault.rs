@@ -8,7 +8,7 @@ use std::io;
 use codex_proto::{HostError, HostErrorKind};
 use ureq::Error;
 
-use crate::line::{Phase, Progress};
+use crate::progress::{Phase, Progress};
 
 /// Explains why a request failed.
 pub(crate) fn explain(error: Error, progress: &Progress) -> HostError {

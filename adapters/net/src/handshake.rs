@@ -17,8 +17,8 @@ use futures_lite::{FutureExt as _, io::AsyncReadExt as _};
 
 use crate::{
     fault,
-    line::{Phase, Progress},
     net::{self, Shared},
+    progress::{Phase, Progress},
     request,
     wire::Pipe,
 };

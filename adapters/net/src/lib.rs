@@ -14,7 +14,7 @@
 //! name resolution with the requests. `Preconnect` connects ahead (name, TCP, proxy, TLS); the
 //! next request or socket to the origin takes that connection.
 //!
-//! Where to start reading: [`Net::start`], then `stream.rs` for the states of a request, `line.rs`
+//! Where to start reading: [`Net::start`], then `stream.rs` for the states of a request, `progress.rs` for its phases, `line.rs`
 //! for agents and keep-alive, `connect.rs` for what is added to ureq's chain of connectors;
 //! `socket.rs` for the states of a socket, `dial.rs` for its connection, `warm.rs` and `bridge.rs`
 //! for connections made ahead.
@@ -24,9 +24,11 @@ mod connect;
 mod dial;
 mod fault;
 mod handshake;
+mod inbox;
 mod line;
 mod net;
 mod preconnect;
+mod progress;
 mod proxy;
 mod request;
 mod resolve;
@@ -43,8 +45,9 @@ mod verify;
 mod warm;
 mod wire;
 
+pub use inbox::{BYTES_WAITING_MAX, MESSAGES_WAITING_MAX};
 pub use net::{CHUNK_BYTES, Net, NetConfig, QUEUE_MAX, STREAMS_MAX};
 pub use proxy::Proxies;
 pub use roots::CaFile;
 pub use secret::{Secret, Secrets};
-pub use sockets::{BYTES_WAITING_MAX, MESSAGES_WAITING_MAX, Sockets};
+pub use sockets::Sockets;

@@ -6,7 +6,6 @@
 //! origin takes it: that is keep-alive.
 
 use std::{
-    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -19,10 +18,10 @@ use ureq::{
 use crate::{
     bridge::Warmed,
     connect::{Bounded, Watching},
+    progress::Progress,
     proxy::Route,
     resolve::{Lookups, Names},
-    stream::Stream,
-    target::Target,
+    target::{Origin, Target},
     tls::{TlsConnector, Trust},
     wire::Wire,
 };
@@ -31,21 +30,13 @@ use crate::{
 const LINES_IDLE_MAX: usize = 8;
 /// An idle connection older than this is closed instead of used: long enough for a tool to run
 /// between two requests, short enough that the peer or a middlebox has rarely forgotten it.
-pub(crate) const IDLE_AGE_MAX: Duration = Duration::from_secs(60);
+const IDLE_AGE_MAX: Duration = Duration::from_secs(60);
 /// Read buffer of a connection; also bounds the head of a response.
 const INPUT_BYTES: usize = 64 * 1024;
 /// Write buffer of a connection.
 const OUTPUT_BYTES: usize = 32 * 1024;
 /// Longest head of a response; below [`INPUT_BYTES`] so that it is noticed.
 const HEAD_BYTES_MAX: usize = 60 * 1024;
-
-/// Where a line leads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Origin {
-    https: bool,
-    host: String,
-    port: u16,
-}
 
 /// An agent and what its connectors share with the request in progress.
 #[derive(Debug)]
@@ -57,7 +48,7 @@ pub(crate) struct Line {
 
 impl Line {
     fn new(target: &Target, route: Route, trust: Arc<Trust>, lookups: Arc<Lookups>) -> Self {
-        let origin = origin(target);
+        let origin = target.origin();
         let config = Agent::config_builder()
             .proxy(match &route {
                 Route::Tunnel(via) => Some(via.proxy.clone()),
@@ -93,10 +84,6 @@ impl Line {
     }
 }
 
-pub(crate) fn origin(target: &Target) -> Origin {
-    Origin { https: target.https, host: target.host.clone(), port: target.port }
-}
-
 /// The free list.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
@@ -115,12 +102,12 @@ impl Lines {
     ) -> Line {
         if warm.is_some() {
             let line = Line::new(target, route, Arc::clone(trust), Arc::clone(&self.lookups));
-            *lock(&line.progress.warm) = warm;
+            line.progress.put_warm(warm);
             return line;
         }
         let mut idle = lock(&self.idle);
         idle.retain(|(since, _)| since.elapsed() < IDLE_AGE_MAX);
-        let origin = origin(target);
+        let origin = target.origin();
         if let Some(index) = idle.iter().rposition(|(_, line)| line.origin == origin) {
             return idle.remove(index).1;
         }
@@ -135,130 +122,6 @@ impl Lines {
             idle.remove(0);
         }
         idle.push((Instant::now(), line));
-    }
-}
-
-/// How far the request on a line has come. Written by the connectors, read for error texts.
-#[derive(Debug)]
-pub(crate) struct Progress {
-    /// `host:port` of the target.
-    pub(crate) place: String,
-    /// Its host alone.
-    pub(crate) host: String,
-    /// The way there.
-    pub(crate) route: Route,
-    /// A connection that was made ahead.
-    warm: Mutex<Option<Wire>>,
-    attempt: Mutex<Option<Attempt>>,
-}
-
-#[derive(Debug)]
-struct Attempt {
-    /// The request; `None` where something else is connected.
-    stream: Option<Arc<Stream>>,
-    deadline: Option<Instant>,
-    connect_ms: u64,
-    phase: Phase,
-    broken: Option<String>,
-}
-
-/// What the request is at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// Asking for the addresses of this host.
-    Resolving(String),
-    /// Opening a TCP connection to this place.
-    Connecting(String),
-    /// Waiting for the proxy to reach the target.
-    Tunnelling,
-    /// TLS handshake.
-    Securing,
-    /// The connection is up; the request is sent and the head awaited.
-    Open,
-    /// The body comes.
-    Body,
-}
-
-impl Progress {
-    pub(crate) fn new(target: &Target, route: Route) -> Self {
-        Self {
-            place: target.place(),
-            host: target.host.clone(),
-            route,
-            warm: Mutex::new(None),
-            attempt: Mutex::new(None),
-        }
-    }
-
-    /// Where the connection leads that was made ahead, if there is one.
-    pub(crate) fn warm_peer(&self) -> Option<SocketAddr> {
-        lock(&self.warm).as_ref().map(|wire| wire.peer)
-    }
-
-    /// Takes the connection that was made ahead.
-    pub(crate) fn take_warm(&self) -> Option<Wire> {
-        lock(&self.warm).take()
-    }
-
-    /// A request begins.
-    pub(crate) fn begin(&self, stream: Option<Arc<Stream>>, connect_ms: u64) {
-        *lock(&self.attempt) = Some(Attempt {
-            stream,
-            deadline: Instant::now().checked_add(Duration::from_millis(connect_ms)),
-            connect_ms,
-            phase: Phase::Connecting(self.place.clone()),
-            broken: None,
-        });
-    }
-
-    /// The request is over.
-    pub(crate) fn finish(&self) {
-        *lock(&self.attempt) = None;
-    }
-
-    pub(crate) fn enter(&self, phase: Phase) {
-        if let Some(attempt) = &mut *lock(&self.attempt) {
-            attempt.phase = phase;
-        }
-    }
-
-    pub(crate) fn phase(&self) -> Phase {
-        match &*lock(&self.attempt) {
-            Some(attempt) => attempt.phase.clone(),
-            None => Phase::Connecting(self.place.clone()),
-        }
-    }
-
-    /// The request about to be written, when its connection has not been reported as up.
-    pub(crate) fn unopened(&self) -> Option<Arc<Stream>> {
-        let attempt = lock(&self.attempt);
-        let attempt = attempt.as_ref()?;
-        let open = matches!(attempt.phase, Phase::Open | Phase::Body);
-        if open { None } else { attempt.stream.clone() }
-    }
-
-    /// What is left of the time for the connection; `None` when there is no limit.
-    pub(crate) fn remaining(&self) -> Option<Duration> {
-        let deadline = lock(&self.attempt).as_ref()?.deadline?;
-        Some(deadline.saturating_duration_since(Instant::now()))
-    }
-
-    /// The time that the connection had, in milliseconds.
-    pub(crate) fn connect_ms(&self) -> u64 {
-        lock(&self.attempt).as_ref().map_or(0, |attempt| attempt.connect_ms)
-    }
-
-    /// Remembers that the socket broke, because ureq takes a reset for the end of a body that has
-    /// neither a length nor chunks.
-    pub(crate) fn broke(&self, why: String) {
-        if let Some(attempt) = &mut *lock(&self.attempt) {
-            attempt.broken = Some(why);
-        }
-    }
-
-    /// Why the socket broke, if it did.
-    pub(crate) fn broken(&self) -> Option<String> {
-        lock(&self.attempt).as_ref()?.broken.clone()
     }
 }
 

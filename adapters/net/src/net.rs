@@ -28,7 +28,8 @@ use crate::{
     CaFile, Proxies, Secrets, Sockets,
     dial::Dialer,
     fault,
-    line::{Lines, Phase, Progress, origin},
+    line::Lines,
+    progress::{Phase, Progress},
     request,
     stream::{Ended, Stream},
     target::Target,
@@ -293,7 +294,7 @@ impl Shared {
         let target = Target::parse(&request.url)?;
         let route = self.proxies.route(&target)?;
         let request = request::build(request, &target, &route, &self.secrets)?;
-        let warm = self.warm.take(PreconnectPurpose::Http, &origin(&target));
+        let warm = self.warm.take(PreconnectPurpose::Http, &target.origin());
         let line = self.lines.take(&target, route, &self.trust, warm);
         if stream.connecting(line.agent.clone()).is_err() {
             // Cancelled a moment ago; the line was not used.

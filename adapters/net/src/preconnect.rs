@@ -9,12 +9,7 @@ use codex_proto::{
 };
 use futures_lite::FutureExt as _;
 
-use crate::{
-    line::{Progress, origin},
-    net::Shared,
-    sockets::Inbox,
-    target::Target,
-};
+use crate::{inbox::Inbox, net::Shared, progress::Progress, target::Target};
 
 /// Longest time that a connection is kept, whatever was asked.
 const KEEP_MAX: Duration = Duration::from_secs(3_600);
@@ -54,6 +49,6 @@ async fn make(net: &Shared, connect: &Preconnect) -> Result<Kept, HostError> {
     progress.begin(None, connect.connect_ms);
     let wire = net.dialer().dial(&target, &progress).await?;
     let until = Instant::now() + Duration::from_millis(connect.keep_ms).min(KEEP_MAX);
-    net.warm.put(connect.purpose, origin(&target), wire, until);
+    net.warm.put(connect.purpose, target.origin(), wire, until);
     Ok(Kept(until))
 }

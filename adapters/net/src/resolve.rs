@@ -30,12 +30,14 @@ use ureq::{
 };
 
 use crate::{
-    line::{IDLE_AGE_MAX, Phase, Progress},
+    progress::{Phase, Progress},
     proxy::Route,
 };
 
 /// Lookups that may be left behind unanswered.
 const LOOKUPS_MAX: usize = 16;
+/// How long addresses that were found are used again.
+const FOUND_AGE_MAX: Duration = Duration::from_secs(60);
 /// Addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 16;
 /// Stack of a lookup thread; the system's resolver loads plug-ins that want some.
@@ -115,7 +117,7 @@ impl Names {
     fn remembered(&self, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let found = found.as_ref()?;
-        let fits = found.host == host && found.port == port && found.at.elapsed() < IDLE_AGE_MAX;
+        let fits = found.host == host && found.port == port && found.at.elapsed() < FOUND_AGE_MAX;
         fits.then(|| found.addresses.clone())
     }
 

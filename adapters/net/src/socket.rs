@@ -40,9 +40,9 @@ use futures_lite::{FutureExt as _, StreamExt as _};
 
 use crate::{
     dial, handshake,
-    line::{Phase, Progress, origin},
+    inbox::Inbox,
     net::{CHUNK_BYTES, Shared},
-    sockets::Inbox,
+    progress::{Phase, Progress},
     target::Target,
     wire::Pipe,
 };
@@ -128,7 +128,7 @@ async fn connection(
     target: &Target,
     progress: &Progress,
 ) -> Result<Box<dyn Pipe>, HostError> {
-    if let Some(wire) = net.warm.take(PreconnectPurpose::Socket, &origin(target)) {
+    if let Some(wire) = net.warm.take(PreconnectPurpose::Socket, &target.origin()) {
         progress.enter(Phase::Open);
         return Ok(wire.pipe);
     }

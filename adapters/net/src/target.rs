@@ -16,6 +16,14 @@ pub(crate) struct Target {
     pub(crate) port: u16,
 }
 
+/// What requests have in common that may share a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    https: bool,
+    host: String,
+    port: u16,
+}
+
 impl Target {
     /// Parses an absolute http or https URL.
     pub(crate) fn parse(url: &str) -> Result<Self, HostError> {
@@ -56,6 +64,11 @@ impl Target {
         }
         let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
         Ok(Self { uri, https, host, port })
+    }
+
+    /// What it shares with other requests to the same server.
+    pub(crate) fn origin(&self) -> Origin {
+        Origin { https: self.https, host: self.host.clone(), port: self.port }
     }
 
     /// `host:port`, for people.

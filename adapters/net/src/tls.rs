@@ -26,7 +26,7 @@ use ureq::{
 
 use crate::{
     connect::within,
-    line::{Phase, Progress},
+    progress::{Phase, Progress},
     roots::{self, CaFile},
     verify::Verifier,
 };

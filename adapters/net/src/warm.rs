@@ -7,7 +7,7 @@ use std::{
 
 use codex_proto::effect::PreconnectPurpose;
 
-use crate::{line::Origin, wire::Wire};
+use crate::{target::Origin, wire::Wire};
 
 /// Connections that wait at a time; the oldest goes first.
 const KEPT_MAX: usize = 8;

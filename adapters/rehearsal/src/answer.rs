@@ -9,7 +9,6 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    model::Chunk,
     request::Request,
     script::{Answer, Args, Chunks, Content, Deltas, Ending, Item, Stream, Usage},
     template::{fill, fill_json, is_template, is_template_json},
@@ -49,6 +48,15 @@ impl<'r> Ids<'r> {
 pub(crate) struct Body {
     pub(crate) content_type: &'static str,
     pub(crate) pieces: Vec<Arc<[u8]>>,
+}
+
+/// A part of a body that is sent at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// How long to wait before it, in milliseconds.
+    pub delay_ms: u64,
+    /// Its bytes; shared, because large bodies are prepared once.
+    pub bytes: Arc<[u8]>,
 }
 
 /// Renders the body of an answer.

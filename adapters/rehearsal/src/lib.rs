@@ -31,9 +31,10 @@ mod server;
 mod template;
 mod voice;
 
+pub use answer::Chunk;
 #[cfg(feature = "http")]
 pub use in_process::InProcess;
-pub use model::{Chunk, End, ScriptedModel, ScriptedResponse};
+pub use model::{End, ScriptedModel, ScriptedResponse};
 pub use script::{Script, ScriptError};
 #[cfg(feature = "http")]
 pub use server::{LoggedRequest, RequestLog, Server, ServerOptions};

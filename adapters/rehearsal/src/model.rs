@@ -14,7 +14,7 @@ use std::{collections::VecDeque, sync::Arc};
 use serde_json::json;
 
 use crate::{
-    answer::{self, Ids},
+    answer::{self, Chunk, Ids},
     request::Request,
     script::{Action, Answer, Ending, Route, Script, Step},
     template,
@@ -51,15 +51,6 @@ pub struct ScriptedResponse {
     pub chunks: Vec<Chunk>,
     /// What happens after the last chunk.
     pub end: End,
-}
-
-/// A part of a body that is sent at once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chunk {
-    /// How long to wait before it, in milliseconds.
-    pub delay_ms: u64,
-    /// Its bytes; shared, because large bodies are prepared once.
-    pub bytes: Arc<[u8]>,
 }
 
 /// How a response ends on the wire.

@@ -11,6 +11,7 @@
 //! ```
 
 mod answer;
+mod ask;
 mod http;
 mod peer;
 mod relay;

@@ -24,7 +24,9 @@ use str0m::{
 };
 
 use super::{
-    Via, seen,
+    Via,
+    ask::PeerAsk,
+    seen,
     session::{Control, Session},
     sound,
 };
@@ -34,17 +36,6 @@ use crate::voice::Heard;
 const FRAME: Duration = Duration::from_millis(20);
 /// Longest datagram.
 const DATAGRAM_BYTES_MAX: usize = 2_048;
-
-/// What a peer is asked to do.
-#[derive(Debug)]
-pub(crate) enum Ask {
-    /// Neither send nor answer anything more.
-    Silence,
-    /// Speak for so many milliseconds.
-    Speak(u64),
-    /// Send over the data channel.
-    Text(String),
-}
 
 /// What every peer needs: its certificate, and what it says.
 pub(crate) struct Ahead {
@@ -66,7 +57,7 @@ pub(crate) struct Peer {
     socket: Async<UdpSocket>,
     local: SocketAddr,
     session: Rc<Session>,
-    asks: Receiver<Ask>,
+    asks: Receiver<PeerAsk>,
     /// Whether it hears.
     is_reachable: bool,
     is_echo: bool,
@@ -229,16 +220,16 @@ impl Peer {
         }
     }
 
-    fn ask(&mut self, ask: Ask, now: Instant) {
+    fn ask(&mut self, ask: PeerAsk, now: Instant) {
         match ask {
-            Ask::Silence => self.is_reachable = false,
-            Ask::Speak(ms) => {
+            PeerAsk::Silence => self.is_reachable = false,
+            PeerAsk::Speak(ms) => {
                 if self.speaking == 0 {
                     self.due = now;
                 }
                 self.speaking += ms.div_ceil(20);
             }
-            Ask::Text(text) => {
+            PeerAsk::Text(text) => {
                 if let Some((id, _)) = self.channel
                     && let Some(mut channel) = self.rtc.channel(id)
                 {
@@ -273,7 +264,7 @@ impl Peer {
 }
 
 enum Next {
-    Ask(Option<Ask>),
+    Ask(Option<PeerAsk>),
     Datagram(usize, SocketAddr),
     Time,
 }

@@ -8,7 +8,11 @@ use std::{
 
 use smol::{Timer, channel::Sender};
 
-use super::{Service, Via, peer, seen, socket};
+use super::{
+    Service, Via,
+    ask::{PeerAsk, SocketAsk},
+    seen,
+};
 use crate::{
     Script,
     voice::{Act, Heard, ScriptedVoice, What},
@@ -21,7 +25,7 @@ pub(crate) struct Session {
     voice: RefCell<ScriptedVoice>,
     controls: RefCell<Vec<(u64, Control)>>,
     next_control: Cell<u64>,
-    peer: RefCell<Option<Sender<peer::Ask>>>,
+    peer: RefCell<Option<Sender<PeerAsk>>>,
 }
 
 /// A channel for events.
@@ -29,7 +33,7 @@ pub(crate) enum Control {
     /// The data channel of the peer.
     Channel,
     /// A socket.
-    Socket(Sender<socket::Ask>),
+    Socket(Sender<SocketAsk>),
 }
 
 impl Session {
@@ -45,7 +49,7 @@ impl Session {
     }
 
     /// The call has this peer.
-    pub(crate) fn has_peer(&self, peer: Sender<peer::Ask>) {
+    pub(crate) fn has_peer(&self, peer: Sender<PeerAsk>) {
         *self.peer.borrow_mut() = Some(peer);
     }
 
@@ -114,14 +118,14 @@ impl Session {
 
     fn act(&self, act: Act) {
         match act.what {
-            What::Close(code) => self.sockets(|| socket::Ask::Close(code)),
+            What::Close(code) => self.sockets(|| SocketAsk::Close(code)),
             What::Send(text) => self.send(&text),
-            What::Silence => self.ask(peer::Ask::Silence),
+            What::Silence => self.ask(PeerAsk::Silence),
             What::Speak { ms, response, item } => {
                 if self.peer.borrow().is_some() {
-                    self.ask(peer::Ask::Speak(ms));
+                    self.ask(PeerAsk::Speak(ms));
                 } else {
-                    self.sockets(|| socket::Ask::Speak {
+                    self.sockets(|| SocketAsk::Speak {
                         ms,
                         response: response.clone(),
                         item: item.clone(),
@@ -137,16 +141,16 @@ impl Session {
         let count = if duplicate { controls.len() } else { 1 };
         for (_, control) in controls.iter().take(count) {
             match control {
-                Control::Channel => self.ask(peer::Ask::Text(text.to_owned())),
+                Control::Channel => self.ask(PeerAsk::Text(text.to_owned())),
                 // One that is gone leaves the list by itself.
                 Control::Socket(socket) => {
-                    let _ = socket.try_send(socket::Ask::Text(text.to_owned()));
+                    let _ = socket.try_send(SocketAsk::Text(text.to_owned()));
                 }
             }
         }
     }
 
-    fn sockets(&self, ask: impl Fn() -> socket::Ask) {
+    fn sockets(&self, ask: impl Fn() -> SocketAsk) {
         for (_, control) in self.controls.borrow().iter() {
             if let Control::Socket(socket) = control {
                 let _ = socket.try_send(ask());
@@ -154,7 +158,7 @@ impl Session {
         }
     }
 
-    fn ask(&self, ask: peer::Ask) {
+    fn ask(&self, ask: PeerAsk) {
         if let Some(peer) = &*self.peer.borrow() {
             // A peer that is gone hears nothing.
             let _ = peer.try_send(ask);

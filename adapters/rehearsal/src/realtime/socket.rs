@@ -14,22 +14,13 @@ use serde_json::json;
 use smol::{Async, Timer, channel::unbounded, future::FutureExt as _, stream::StreamExt as _};
 
 use super::{
-    Via, seen,
+    Via,
+    ask::SocketAsk,
+    seen,
     session::{Control, Session},
     sound,
 };
 use crate::voice::Heard;
-
-/// What a socket is asked to do.
-#[derive(Debug)]
-pub(crate) enum Ask {
-    /// Close with this code.
-    Close(u16),
-    /// Send so much sound.
-    Speak { ms: u64, response: String, item: String },
-    /// Send a message.
-    Text(String),
-}
 
 /// Runs an agreed socket to its end. `first` was read after the handshake's request.
 pub(crate) async fn run(
@@ -59,8 +50,8 @@ pub(crate) async fn run(
         let mut code = None;
         while let Ok(ask) = asked.recv().await {
             let message = match ask {
-                Ask::Text(text) => Message::text(text),
-                Ask::Speak { ms, response, item } => {
+                SocketAsk::Text(text) => Message::text(text),
+                SocketAsk::Speak { ms, response, item } => {
                     let audio = STANDARD.encode(sound::pcm(ms));
                     let event = json!({
                         "type": "response.output_audio.delta", "response_id": response,
@@ -68,7 +59,7 @@ pub(crate) async fn run(
                     });
                     Message::text(event.to_string())
                 }
-                Ask::Close(with) => {
+                SocketAsk::Close(with) => {
                     code = Some(with);
                     Message::Close(Some(CloseFrame {
                         code: CloseCode::from(with),
@@ -87,7 +78,7 @@ pub(crate) async fn run(
             Some(ms) => Timer::after(Duration::from_millis(ms)).await,
             None => Timer::never().await,
         };
-        let _ = asks.try_send(Ask::Close(1011));
+        let _ = asks.try_send(SocketAsk::Close(1011));
         smol::future::pending().await
     };
     let code = reading.or(writing).or(closing).await;

@@ -16,6 +16,11 @@ use serde_json::Value;
 
 use crate::condition::Condition;
 
+/// Longest wait that a script may ask for, in milliseconds: one day.
+const WAIT_MS_MAX: u64 = 24 * 60 * 60 * 1000;
+/// Largest filler and largest number of repetitions.
+const FILLER_MAX: usize = 1 << 30;
+
 /// What a scripted model answers. Immutable and cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Script {

@@ -6,19 +6,15 @@ use std::sync::{Arc, OnceLock};
 use serde_json::json;
 
 use super::{
-    Action, Answer, Args, Chunks, Content, Deltas, Ending, Item, Route, Script, ScriptError, Step,
-    Stream, Usage,
+    Action, Answer, Args, Chunks, Content, Deltas, Ending, FILLER_MAX, Item, Route, Script,
+    ScriptError, Step, Stream, Usage, WAIT_MS_MAX,
     node::{Fields, Node, Source},
     voice,
 };
 use crate::condition::{Condition, OutputTest, Test};
 
-/// Longest wait that a script may ask for, in milliseconds: one day.
-pub(super) const WAIT_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 /// How long a hanging connection is kept unless the script says otherwise, in milliseconds.
 const HANG_MS: u64 = 10 * 60 * 1000;
-/// Largest filler and largest number of repetitions.
-pub(super) const FILLER_MAX: usize = 1 << 30;
 
 type Read<T> = Result<T, ScriptError>;
 

@@ -2,11 +2,7 @@
 
 use serde_json::Value;
 
-use super::{
-    ScriptError,
-    node::Node,
-    read::{FILLER_MAX, WAIT_MS_MAX},
-};
+use super::{FILLER_MAX, ScriptError, WAIT_MS_MAX, node::Node};
 
 type Read<T> = Result<T, ScriptError>;
 

@@ -74,3 +74,8 @@ impl AppServer {
         }))
     }
 }
+
+/// Says that something needs `capabilities.experimentalApi`.
+pub(super) fn experimental(what: &str) -> ErrorObject {
+    ErrorObject::invalid(format!("{what} requires experimentalApi capability"))
+}

@@ -84,11 +84,6 @@ pub(super) fn is_experimental(method: &str) -> bool {
     method.starts_with("thread/realtime/")
 }
 
-/// Says that something needs `capabilities.experimentalApi`.
-pub(super) fn experimental(what: &str) -> ErrorObject {
-    ErrorObject::invalid(format!("{what} requires experimentalApi capability"))
-}
-
 impl Request {
     /// Whether it ends something, and is therefore taken however much is under way.
     pub(super) fn is_way_out(&self) -> bool {

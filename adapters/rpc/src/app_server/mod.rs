@@ -40,7 +40,8 @@ use serde_json::Value;
 use self::{
     approval::Question,
     initialize::Client,
-    method::{Request, experimental, is_experimental},
+    initialize::experimental,
+    method::{Request, is_experimental},
     state::{HostState, Pending, RecentOps, ThreadState, Topic, Waiting},
 };
 use crate::{

@@ -6,7 +6,7 @@ use codex_proto::policy::{ApprovalPolicy, SandboxMode, SandboxPolicy};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Value, json};
 
-use super::method::experimental;
+use super::initialize::experimental;
 use crate::jsonrpc::ErrorObject;
 
 /// `AskForApproval`.

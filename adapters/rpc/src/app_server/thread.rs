@@ -15,8 +15,8 @@ use serde_json::{Map, Value, json};
 use super::{
     AppServer,
     boundary::{Ask, HostId, HostRequest, Told},
+    initialize::experimental,
     item,
-    method::experimental,
     policy::{AskForApproval, is_plain, sandbox, unsupported},
     state::{NOBODY_ASKED, Pending, Start, ThreadState, Waiting},
 };
