@@ -17,26 +17,33 @@
 //! No credential enters the settings. Tokens and header values that may be credentials are replaced
 //! by references, and [`SecretSources`] says where each of them is.
 
+mod approval;
 mod check;
 mod error;
+mod facts;
 mod features;
 pub mod keys;
 mod layer;
 mod nearest;
 mod provider;
-mod resolve;
+mod realtime;
+mod resolved;
 mod secret;
+mod servers;
+mod stack;
+mod typing;
+mod ui;
 mod value;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::{ConfigError, ConfigErrorKind, Place, Warning, WarningKind};
+pub use facts::{ConfigFacts, EnvFacts, Overrides, ProjectFacts, Trust};
 pub use features::{FEATURE_ALIASES, FEATURES, Feature, Stage, find_feature};
 pub use layer::{CONFIG_BYTES_MAX, Layer, LayerSource};
 pub use provider::{BUILT_IN_PROVIDERS, ProviderEntry};
-pub use resolve::{
-    ConfigFacts, EnvFacts, InstructionsFile, Overrides, ProjectFacts, Resolved, SettingsPart,
-    Sources, Stack, Trust, Tui, Ui, resolve,
-};
+pub use resolved::{InstructionsFile, Resolved, SettingsPart, Sources};
 pub use secret::{AuthSource, HeaderSource, Secret, SecretSources, account};
+pub use stack::{Stack, resolve};
+pub use ui::{Tui, Ui};

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
     error::{ConfigError, ConfigErrorKind, Place, Warning, WarningKind},
+    facts::EnvFacts,
     layer::{Layers, sounds_secret},
     nearest::nearest,
-    resolve::EnvFacts,
     secret::{AuthSource, HeaderSource, Secret, SecretSources, account},
     value::{Node, Table, in_file_order},
 };
