@@ -1,11 +1,11 @@
-//! A closed block of markdown as styled lines.
+//! A paragraph, a heading or a table of markdown as styled lines.
 
 use std::sync::Arc;
 
-use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use ratatui::style::Style;
 
-use super::{code::Highlighter, table::Table};
+use super::table::Table;
 use crate::{
     text::{Line, Span},
     theme::{Look, Role},
@@ -29,48 +29,66 @@ pub(super) fn fence(line: &str, paint: &Paint) -> Line {
     Line::styled(line, paint.look.style(Role::Dim))
 }
 
-/// Renders a block: no control codes but `\n` may be in it.
+const OPTIONS: Options =
+    Options::ENABLE_TABLES.union(Options::ENABLE_STRIKETHROUGH).union(Options::ENABLE_MATH);
+
+/// Renders a block that holds no others: no control codes but `\n` may be in it.
 pub(super) fn render(text: &str, paint: &Paint) -> Vec<Line> {
-    let options =
-        Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
-    let mut renderer = Renderer {
-        paint,
-        lines: Vec::new(),
-        line: None,
-        styles: Vec::new(),
-        link: None,
-        prefixes: Vec::new(),
-        lists: Vec::new(),
-        table: None,
-        code: None,
-    };
-    for event in Parser::new_ext(text, options) {
-        renderer.on(event);
+    let mut lines = Vec::new();
+    let mut text = text;
+    loop {
+        let parser = Parser::new_ext(text, OPTIONS);
+        // Targets of links by name stand at the start. They are shown, since what refers to them may be
+        // in another block.
+        let defined = parser.reference_definitions().iter();
+        let end = defined.map(|(_, definition)| definition.span.end).max().unwrap_or(0);
+        if end == 0 {
+            let mut renderer = Renderer::new(text, paint);
+            renderer.run();
+            lines.append(&mut renderer.lines);
+            return lines;
+        }
+        let shown = text[..end].lines().map(|line| {
+            let target = line.split_whitespace().nth(1).map(|target| {
+                let bare = target.strip_prefix('<').and_then(|bare| bare.strip_suffix('>'));
+                bare.unwrap_or(target).into()
+            });
+            let style = paint.look.style(Role::Link);
+            let mut shown = Line::new();
+            shown.push_span(Span { text: line.into(), style, link: target });
+            shown
+        });
+        lines.extend(shown);
+        text = text[end..].trim_start_matches('\n');
+        if text.trim().is_empty() {
+            return lines;
+        }
     }
-    renderer.end_line();
-    renderer.lines
+}
+
+/// Reads a text that is one table; `None` when it is none.
+pub(super) fn table(text: &str, paint: &Paint) -> Option<Table> {
+    let mut renderer = Renderer { wants_table: true, ..Renderer::new(text, paint) };
+    renderer.run();
+    renderer.done
 }
 
 struct Renderer<'p> {
+    source: &'p str,
     paint: &'p Paint,
     lines: Vec<Line>,
     line: Option<Line>,
     styles: Vec<Style>,
     link: Option<Link>,
-    /// What each line begins with: quotes, and the indent of lists.
-    prefixes: Vec<Prefix>,
-    /// The next number of each list; `None` for bullets.
-    lists: Vec<Option<u64>>,
     table: Option<Table>,
-    /// Inside of a code block.
-    code: Option<Option<Highlighter>>,
-}
-
-struct Prefix {
-    /// For the first line, once.
-    first: Option<String>,
-    /// For each other line.
-    then: String,
+    /// Whether a table is kept, not drawn.
+    wants_table: bool,
+    /// A table that is complete.
+    done: Option<Table>,
+    /// Where the last text ended in the source.
+    at: usize,
+    /// Between `\(` and `\)`, or `\[` and `\]`.
+    is_formula: bool,
 }
 
 struct Link {
@@ -78,24 +96,56 @@ struct Link {
     text: String,
 }
 
-impl Renderer<'_> {
+impl<'p> Renderer<'p> {
+    fn new(source: &'p str, paint: &'p Paint) -> Self {
+        Self {
+            source,
+            paint,
+            lines: Vec::new(),
+            line: None,
+            styles: Vec::new(),
+            link: None,
+            table: None,
+            wants_table: false,
+            done: None,
+            at: 0,
+            is_formula: false,
+        }
+    }
+
+    fn run(&mut self) {
+        for (event, range) in Parser::new_ext(self.source, OPTIONS).into_offset_iter() {
+            if let Event::Text(_) = &event {
+                self.escape(range.start);
+            }
+            // What begins is entered, all else is passed.
+            self.at = if matches!(event, Event::Start(_)) { range.start } else { range.end };
+            self.on(event);
+        }
+        self.end_line();
+    }
+
+    /// Shows the backslash before a text where it is no mark of markdown but of a formula.
+    fn escape(&mut self, start: usize) {
+        let before = self.source.get(self.at..start).unwrap_or_default();
+        let next = self.source.get(start..).and_then(|rest| rest.chars().next());
+        if !before.ends_with('\\') {
+            return;
+        }
+        let is_edge = matches!(next, Some('(' | ')' | '[' | ']'));
+        if is_edge {
+            self.is_formula = matches!(next, Some('(' | '['));
+        }
+        if is_edge || self.is_formula {
+            self.text("\\", Style::new());
+        }
+    }
+
     fn on(&mut self, event: Event<'_>) {
         match event {
             Event::Start(tag) => self.start(tag),
             Event::End(tag) => self.end(tag),
-            Event::Text(text) => match self.code.take() {
-                Some(mut code) => {
-                    for line in text.lines() {
-                        let line = match &mut code {
-                            Some(code) => code.line(line, &self.paint.look),
-                            None => Line::plain(line),
-                        };
-                        self.whole_line(line);
-                    }
-                    self.code = Some(code);
-                }
-                None => self.text(&text, Style::new()),
-            },
+            Event::Text(text) => self.text(&text, Style::new()),
             Event::Code(text) => {
                 let style = self.paint.look.style(Role::Code);
                 if self.paint.keeps_marks {
@@ -110,7 +160,7 @@ impl Renderer<'_> {
                         self.end_line();
                     }
                     if !line.is_empty() {
-                        self.text(line, self.paint.look.style(Role::Dim));
+                        self.text(line, self.dim());
                     }
                 }
             }
@@ -121,61 +171,35 @@ impl Renderer<'_> {
                     self.end_line();
                 }
             }
-            Event::Rule => self.whole_line(Line::styled("---", self.paint.look.style(Role::Dim))),
-            Event::TaskListMarker(done) => {
-                self.text(if done { "[x] " } else { "[ ] " }, Style::new());
+            Event::Rule => {
+                let style = self.dim();
+                self.text("---", style);
+                self.end_line();
             }
-            Event::InlineMath(text) | Event::DisplayMath(text) | Event::FootnoteReference(text) => {
-                self.text(&text, Style::new());
+            Event::InlineMath(text) => self.formula("$", &text),
+            Event::DisplayMath(text) => self.formula("$$", &text),
+            Event::FootnoteReference(text) => self.text(&text, Style::new()),
+            Event::TaskListMarker(_) => {}
+        }
+    }
+
+    /// A formula as it is.
+    fn formula(&mut self, mark: &str, text: &str) {
+        let text = format!("{mark}{text}{mark}");
+        for (index, line) in text.split('\n').enumerate() {
+            if index > 0 && self.table.is_none() {
+                self.end_line();
             }
+            self.text(line, Style::new());
         }
     }
 
     fn start(&mut self, tag: Tag<'_>) {
         match tag {
             Tag::Heading { level, .. } => {
-                self.between();
                 let style = self.paint.look.style(Role::Heading);
                 self.text(&format!("{} ", "#".repeat(level as usize)), style);
                 self.styles.push(style);
-            }
-            Tag::Paragraph => self.between(),
-            Tag::BlockQuote(_) => {
-                self.end_line();
-                self.prefixes.push(Prefix { first: None, then: "> ".into() });
-                self.styles.push(self.paint.look.style(Role::Dim));
-            }
-            Tag::List(number) => {
-                self.end_line();
-                self.lists.push(number);
-            }
-            Tag::Item => {
-                self.end_line();
-                let mark = match self.lists.last_mut() {
-                    Some(Some(number)) => {
-                        let mark = format!("{number}. ");
-                        *number = number.saturating_add(1);
-                        mark
-                    }
-                    _ => "- ".into(),
-                };
-                let then = " ".repeat(mark.len());
-                self.prefixes.push(Prefix { first: Some(mark), then });
-            }
-            Tag::CodeBlock(kind) => {
-                self.between();
-                let language = match kind {
-                    CodeBlockKind::Fenced(info) => {
-                        let line = Line::styled(format!("```{info}"), self.dim());
-                        self.whole_line(line);
-                        info.split_whitespace().next().and_then(Highlighter::new)
-                    }
-                    CodeBlockKind::Indented => {
-                        self.prefixes.push(Prefix { first: None, then: "    ".into() });
-                        None
-                    }
-                };
-                self.code = Some(language);
             }
             Tag::Emphasis => self.mark("*", Role::Emphasis),
             Tag::Strong => self.mark("**", Role::Strong),
@@ -212,38 +236,10 @@ impl Renderer<'_> {
 
     fn end(&mut self, tag: TagEnd) {
         match tag {
-            TagEnd::Paragraph => self.end_line(),
+            TagEnd::Paragraph | TagEnd::HtmlBlock => self.end_line(),
             TagEnd::Heading(_) => {
                 self.styles.pop();
                 self.end_line();
-            }
-            TagEnd::BlockQuote(_) => {
-                self.end_line();
-                self.styles.pop();
-                self.prefixes.pop();
-            }
-            TagEnd::List(_) => {
-                self.end_line();
-                self.lists.pop();
-            }
-            TagEnd::Item => {
-                // An item without text is its mark.
-                if self.prefixes.last().is_some_and(|prefix| prefix.first.is_some()) {
-                    self.open_line();
-                }
-                self.end_line();
-                self.prefixes.pop();
-            }
-            TagEnd::CodeBlock => {
-                if self.prefixes.last().is_some_and(|prefix| prefix.then == "    ")
-                    && self.prefixes.len() > self.lists.len()
-                {
-                    self.prefixes.pop();
-                } else {
-                    let line = Line::styled("```", self.dim());
-                    self.whole_line(line);
-                }
-                self.code = None;
             }
             TagEnd::Emphasis => self.unmark("*"),
             TagEnd::Strong => self.unmark("**"),
@@ -260,10 +256,12 @@ impl Renderer<'_> {
                 self.end_link(true);
             }
             TagEnd::Table => {
-                if let Some(table) = self.table.take() {
-                    for line in table.lines(self.paint) {
-                        self.whole_line(line);
-                    }
+                let table = self.table.take();
+                if self.wants_table {
+                    self.done = table;
+                } else if let Some(table) = table {
+                    // `blocks` took it for a paragraph.
+                    self.lines.extend(table.whole(self.paint));
                 }
             }
             _ => {}
@@ -316,44 +314,11 @@ impl Renderer<'_> {
         let span = Span { text: text.to_owned(), style, link };
         match &mut self.table {
             Some(table) => table.push(span),
-            None => self.open_line().push_span(span),
+            None => self.line.get_or_insert_default().push_span(span),
         }
-    }
-
-    fn open_line(&mut self) -> &mut Line {
-        let dim = self.paint.look.style(Role::Dim);
-        let prefixes = &mut self.prefixes;
-        self.line.get_or_insert_with(|| {
-            let mut line = Line::new();
-            for prefix in prefixes.iter_mut() {
-                let style = if prefix.then == "> " { dim } else { Style::new() };
-                let text = prefix.first.take().unwrap_or_else(|| prefix.then.clone());
-                line.push(text, style);
-            }
-            line
-        })
-    }
-
-    fn whole_line(&mut self, line: Line) {
-        self.end_line();
-        let open = self.open_line();
-        for span in line.spans {
-            open.push_span(span);
-        }
-        self.end_line();
     }
 
     fn end_line(&mut self) {
         self.lines.extend(self.line.take());
-    }
-
-    /// An empty line between two blocks of one item or quote.
-    fn between(&mut self) {
-        let is_first = self.prefixes.last().is_some_and(|prefix| prefix.first.is_some());
-        self.end_line();
-        if !self.lines.is_empty() && !is_first && self.lists.len() + self.prefixes.len() > 0 {
-            let has_quote = self.prefixes.iter().any(|prefix| prefix.then == "> ");
-            self.lines.push(if has_quote { Line::styled(">", self.dim()) } else { Line::new() });
-        }
     }
 }

@@ -113,7 +113,15 @@ impl From<String> for Line {
 /// Cells that a text takes.
 #[must_use]
 pub fn width(text: &str) -> usize {
+    if is_narrow(text) {
+        return text.len();
+    }
     text.graphemes(true).map(|grapheme| grapheme.width().min(2)).sum()
+}
+
+/// Whether each byte of a text is a cell.
+pub(super) fn is_narrow(text: &str) -> bool {
+    text.bytes().all(|byte| (b' '..0x7f).contains(&byte))
 }
 
 /// Draws a line into the first row of an area, cut at its end. Returns the columns that it took.

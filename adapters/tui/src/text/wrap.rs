@@ -19,62 +19,105 @@ pub enum Break {
 #[must_use]
 pub fn wrap(line: &Line, columns: u16, how: Break) -> Vec<Line> {
     let columns = usize::from(columns.max(1));
-    let mut rows = vec![Line::new()];
-    let mut used = 0;
+    let mut rows = Rows { rows: vec![Line::new()], used: 0, columns };
     for span in &line.spans {
-        for piece in pieces(&span.text, how) {
-            let wide = super::width(piece);
-            let is_space = how == Break::Words && piece.chars().all(|char| char == ' ');
-            if used + wide <= columns {
-                add(&mut rows, span, piece);
-                used += wide;
-            } else if is_space {
-                // A space at the end of a row is the break itself.
-                used = columns;
+        match how {
+            Break::Anywhere => rows.fill(span, &span.text),
+            Break::Words => rows.words(span),
+        }
+    }
+    rows.rows
+}
+
+/// Rows in the making; `used` cells of the last one are.
+struct Rows {
+    rows: Vec<Line>,
+    used: usize,
+    columns: usize,
+}
+
+impl Rows {
+    /// Appends a text as a terminal does it.
+    fn fill(&mut self, span: &Span, text: &str) {
+        let mut from = 0;
+        if super::line::is_narrow(text) {
+            while from < text.len() {
+                if self.used >= self.columns {
+                    self.begin();
+                }
+                let to = text.len().min(from + self.columns - self.used);
+                self.add(span, &text[from..to]);
+                self.used += to - from;
+                from = to;
+            }
+            return;
+        }
+        for (at, grapheme) in text.grapheme_indices(true) {
+            let wide = grapheme.width().min(2);
+            if self.used + wide > self.columns {
+                self.add(span, &text[from..at]);
+                from = at;
+                if self.used > 0 {
+                    self.begin();
+                }
+            }
+            if wide > self.columns {
+                from = at + grapheme.len();
             } else {
-                if used > 0 {
-                    rows.push(Line::new());
-                    used = 0;
+                self.used += wide;
+            }
+        }
+        self.add(span, &text[from..]);
+    }
+
+    fn words(&mut self, span: &Span) {
+        for piece in pieces(&span.text) {
+            let wide = super::width(piece);
+            if self.used + wide <= self.columns {
+                self.add(span, piece);
+                self.used += wide;
+            } else if piece.bytes().all(|byte| byte == b' ') {
+                // A space at the end of a row is the break itself.
+                self.used = self.columns;
+            } else {
+                if self.used > 0 {
+                    self.begin();
                 }
-                if wide <= columns {
-                    add(&mut rows, span, piece);
-                    used = wide;
-                    continue;
-                }
-                for grapheme in piece.graphemes(true) {
-                    let wide = grapheme.width().min(2);
-                    if wide > columns {
-                        continue;
-                    }
-                    if used + wide > columns {
-                        rows.push(Line::new());
-                        used = 0;
-                    }
-                    add(&mut rows, span, grapheme);
-                    used += wide;
-                }
+                self.fill(span, piece);
             }
         }
     }
-    rows
-}
 
-fn add(rows: &mut [Line], span: &Span, text: &str) {
-    if let Some(row) = rows.last_mut() {
-        row.push_span(Span { text: text.into(), style: span.style, link: span.link.clone() });
+    fn begin(&mut self) {
+        self.rows.push(Line::new());
+        self.used = 0;
+    }
+
+    fn add(&mut self, span: &Span, text: &str) {
+        if let Some(row) = self.rows.last_mut().filter(|_| !text.is_empty()) {
+            match row
+                .spans
+                .last_mut()
+                .filter(|last| (last.style, &last.link) == (span.style, &span.link))
+            {
+                Some(last) => last.text.push_str(text),
+                None => row.spans.push(Span {
+                    text: text.into(),
+                    style: span.style,
+                    link: span.link.clone(),
+                }),
+            }
+        }
     }
 }
 
-/// The pieces that are not broken if they fit a row.
-fn pieces(text: &str, how: Break) -> Box<dyn Iterator<Item = &str> + '_> {
-    match how {
-        Break::Anywhere => Box::new(text.graphemes(true)),
-        // Words with the punctuation that clings to them.
-        Break::Words => Box::new(text.split_inclusive(' ').flat_map(|word| {
-            let bare = word.strip_suffix(' ').unwrap_or(word);
-            [bare, &word[bare.len()..]].into_iter().filter(|piece| !piece.is_empty())
-        })),
-    }
+/// The words that are not broken if they fit a row, with the punctuation that clings to them, and what is
+/// between them.
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    text.split_inclusive(' ').flat_map(|word| {
+        let bare = word.strip_suffix(' ').unwrap_or(word);
+        [bare, &word[bare.len()..]].into_iter().filter(|piece| !piece.is_empty())
+    })
 }
 
 /// Cuts a text to at most `columns` cells, with an ellipsis at its end if it was longer.
