@@ -10,7 +10,7 @@ use codex_proto::{
 
 use super::Context;
 use crate::{
-    text::{Line, clean, duration, elapsed, grouped, printed},
+    text::{Line, clean, duration, elapsed, forget_start, grouped, printed},
     theme::Role,
 };
 
@@ -42,9 +42,7 @@ pub struct Command {
 pub(crate) fn keep_printed(output: &mut String, delta: &str) {
     output.push_str(delta);
     if output.len() > 2 * LIVE_BYTES_MAX {
-        let from = output.len() - LIVE_BYTES_MAX;
-        let from = (from..output.len()).find(|at| output.is_char_boundary(*at));
-        output.drain(..from.unwrap_or(0));
+        forget_start(output, LIVE_BYTES_MAX);
     }
 }
 

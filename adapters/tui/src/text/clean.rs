@@ -88,6 +88,15 @@ fn is_odd(char: char) -> bool {
             | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// Bytes of the escape sequence with which a text begins.
+pub(super) fn escape_bytes(text: &str) -> usize {
+    let mut chars = text.chars().peekable();
+    if chars.next_if_eq(&'\x1b').is_some() {
+        skip_escape(&mut chars);
+    }
+    text.len() - chars.map(char::len_utf8).sum::<usize>()
+}
+
 type Chars<'t> = std::iter::Peekable<std::str::Chars<'t>>;
 
 fn skip_escape(chars: &mut Chars<'_>) {

@@ -11,5 +11,6 @@ pub(crate) use clean::shown_char;
 pub use clean::{clean, clean_line};
 pub use line::{Line, Span, draw, width};
 pub use number::{bytes, duration, elapsed, grouped};
+pub(crate) use printed::forget_start;
 pub use printed::printed;
 pub use wrap::{Break, fit, fit_end, wrap};

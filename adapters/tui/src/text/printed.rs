@@ -8,7 +8,11 @@ use ratatui::style::{Color, Modifier, Style};
 use unicode_width::UnicodeWidthChar as _;
 use vte::{Params, Parser, Perform};
 
-use super::{Line, clean, clean::shown_char, last_overprint};
+use super::{
+    Line, clean,
+    clean::{escape_bytes, shown_char},
+    last_overprint,
+};
 use crate::theme::{Foreign, Look};
 
 /// Columns between tab stops, as in terminals.
@@ -28,6 +32,58 @@ pub fn printed(text: &str, base: Style, look: &Look) -> Vec<Line> {
     text.split('\n').filter(|_| !text.is_empty()).map(|line| row.line(line, base, look)).collect()
 }
 
+/// Forgets the start of a text of which the last `bytes` are wanted: at the end of a line, else between
+/// two characters, never within an escape sequence. The style that the start had set goes on.
+pub(crate) fn forget_start(text: &mut String, bytes: usize) {
+    let from = text.len().saturating_sub(bytes);
+    let from = (from..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+    let end = text.as_bytes()[from..].iter().take(SEARCHED_BYTES).position(|byte| *byte == b'\n');
+    let from = match end {
+        Some(end) => from + end + 1,
+        None => {
+            let near = from.saturating_sub(SEARCHED_BYTES);
+            let escape = text.as_bytes()[near..from].iter().rposition(|byte| *byte == 0x1b);
+            let open = escape.map(|at| near + at);
+            open.filter(|at| at + escape_bytes(&text[*at..]) > from).unwrap_or(from)
+        }
+    };
+    let mut pen = Pen::default();
+    for line in text[..from].split('\n') {
+        feed(line, &mut pen);
+    }
+    text.replace_range(..from, &pen.0.sequence());
+}
+
+/// Bytes around a cut in which a line's end or the start of a sequence is looked for.
+const SEARCHED_BYTES: usize = 2 << 10;
+
+/// Only the style that a text leaves.
+#[derive(Debug, Default)]
+struct Pen(Foreign);
+
+impl Perform for Pen {
+    fn csi_dispatch(&mut self, params: &Params, intermediates: &[u8], ignore: bool, action: char) {
+        if !ignore && intermediates.is_empty() && action == 'm' {
+            self.0.change(params);
+        }
+    }
+}
+
+/// A line through the parser.
+fn feed(line: &str, to: &mut impl Perform) {
+    let mut parser = Parser::new();
+    for char in line.chars() {
+        match char {
+            // The single-character forms of CSI, OSC and the like.
+            '\u{80}'..='\u{9f}' => {
+                let form = u8::try_from(u32::from(char) - 0x40).unwrap_or(b'@');
+                parser.advance(to, &[0x1b, form]);
+            }
+            char => parser.advance(to, char.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+}
+
 /// A line in the making, as cells; what a wide character covers is an empty cell.
 #[derive(Debug, Default)]
 struct Row {
@@ -38,6 +94,10 @@ struct Row {
 
 impl Row {
     fn line(&mut self, text: &str, base: Style, look: &Look) -> Line {
+        if text.starts_with("[\u{2026} ") && text.ends_with("\u{2026}]") {
+            // The engine says what it left out; which style that would have set is not known.
+            self.style = Foreign::default();
+        }
         let is_plain = text.bytes().all(|byte| (b' '..0x7f).contains(&byte));
         if is_plain && self.style == Foreign::default() {
             return Line::styled(text, base);
@@ -47,17 +107,7 @@ impl Row {
         }
         self.column = 0;
         self.cells.clear();
-        let mut parser = Parser::new();
-        for char in text.chars() {
-            match char {
-                // The single-character forms of CSI, OSC and the like.
-                '\u{80}'..='\u{9f}' => {
-                    let form = u8::try_from(u32::from(char) - 0x40).unwrap_or(b'@');
-                    parser.advance(self, &[0x1b, form]);
-                }
-                char => parser.advance(self, char.encode_utf8(&mut [0; 4]).as_bytes()),
-            }
-        }
+        feed(text, self);
         let mut line = Line::new();
         let mut shown = (Foreign::default(), base);
         for (text, style) in &self.cells {
@@ -212,6 +262,35 @@ impl Foreign {
     }
 }
 
+impl Foreign {
+    /// The sequence that sets it; nothing for what a terminal begins with.
+    fn sequence(self) -> String {
+        if self == Self::default() {
+            return String::new();
+        }
+        const FORMS: [(Modifier, u8); 6] = [
+            (Modifier::BOLD, 1),
+            (Modifier::DIM, 2),
+            (Modifier::ITALIC, 3),
+            (Modifier::UNDERLINED, 4),
+            (Modifier::REVERSED, 7),
+            (Modifier::CROSSED_OUT, 9),
+        ];
+        let forms = FORMS.iter().filter(|(form, _)| self.form.contains(*form));
+        let mut codes: Vec<String> = forms.map(|(_, code)| code.to_string()).collect();
+        for (color, base) in [(self.fg, 38), (self.bg, 48)] {
+            match color {
+                Some(Color::Indexed(index)) => codes.push(format!("{base};5;{index}")),
+                Some(Color::Rgb(red, green, blue)) => {
+                    codes.push(format!("{base};2;{red};{green};{blue}"));
+                }
+                _ => {}
+            }
+        }
+        format!("\x1b[{}m", codes.join(";"))
+    }
+}
+
 /// A colour by its number: 16 of the terminal's, then the cube and the greys.
 fn indexed(index: u16) -> Option<Color> {
     u8::try_from(index).ok().map(Color::Indexed)
@@ -318,7 +397,56 @@ mod tests {
         assert!(far[0].len() < COLUMNS_MAX + 200, "{}", far[0].len());
     }
 
+    #[test]
+    fn what_was_forgotten_leaves_its_style() {
+        let red = Style::new().fg(Color::Red).add_modifier(Modifier::BOLD);
+        for (text, bytes, want) in [
+            ("\x1b[1;31mone\ntwo", 5, "two"),
+            // Within a line: within the sequence, behind it, within one that takes a style back.
+            ("lost\x1b[1;31mkept", 7, "kept"),
+            ("lost\x1b[1;31mkept", 4, "kept"),
+            ("\x1b[31mlost\x1b[1mkept", 6, "kept"),
+            ("lost\x1b]8;;https://a.b/c d\x07\x1b[1;31mkept", 20, "kept"),
+        ] {
+            let mut end = text.to_owned();
+            forget_start(&mut end, bytes);
+            assert_eq!(runs(&end, Colors::Sixteen), [(want.to_owned(), red)], "{text:?}");
+        }
+        let gap = "\x1b[31mone\n[\u{2026} 9 of 99 bytes left out \u{2026}]\ntwo";
+        assert_eq!(runs(gap, Colors::Sixteen)[2], ("two".to_owned(), BASE));
+        let mut end = "\x1b[31mlost\x1b[0m\nkept".to_owned();
+        forget_start(&mut end, 4);
+        assert_eq!(end, "kept");
+    }
+
     proptest! {
+        #[test]
+        fn the_end_of_what_is_printed_looks_as_in_the_whole(
+            parts in prop::collection::vec(
+                prop::sample::select(vec![
+                    "\x1b[1;31m", "\x1b[0m", "\x1b[38;5;208m", "\x1b[48;2;1;2;250m", "\x1b[4;3m", "\x1b[39m",
+                    "\x1b]0;title\x07", "\x1b]8;;u\x1b\\", "\u{9b}7m", "word", "\u{4f60}", "\n", "\r\n",
+                ]),
+                0..60,
+            ),
+            bytes in 0..80_usize,
+        ) {
+            let mut text = parts.concat();
+            text.push_str("\nlast");
+            let whole = printed(&text, BASE, &look(Colors::True));
+            let mut end = text.clone();
+            forget_start(&mut end, bytes.max(5));
+            let have = printed(&end, BASE, &look(Colors::True));
+            // The first line may be cut.
+            let count = have.len() - 1;
+            prop_assert_eq!(&have[1..], &whole[whole.len() - count..]);
+            let first = &whole[whole.len() - count - 1];
+            prop_assert!(first.text().ends_with(&have[0].text()), "{first:?} {have:?}");
+            if let (Some(a), Some(b)) = (first.spans.last(), have[0].spans.last()) {
+                prop_assert_eq!(a.style, b.style);
+            }
+        }
+
         #[test]
         fn what_is_printed_is_clean(
             text in "(\\PC|[\\x00-\\x1f\\x7f-\\x9f\u{202e}\u{4f60}\\[\\]P;mKGCD0-9])*",
