@@ -32,6 +32,7 @@ impl Mutation {
     }
 }
 
+const ANSWER: &str = "codex-engine/src/tool/answer.rs";
 const BOARD: &str = "codex-engine/src/tool/board.rs";
 const COMMAND: &str = "codex-engine/src/tool/command.rs";
 const ENGINE: &str = "codex-engine/src/engine.rs";
@@ -42,6 +43,7 @@ const KNOWN_SAFE: &str = "codex-engine/src/tool/known_safe.rs";
 const POLICY: &str = "codex-engine/src/tool/policy.rs";
 const QUEUE: &str = "codex-engine/src/thread/queue.rs";
 const RESUME: &str = "codex-engine/src/rollout/resume.rs";
+const RUN: &str = "codex-engine/src/tool/run.rs";
 const SHARED: &str = "codex-engine/src/thread/shared.rs";
 const STREAM: &str = "codex-engine/src/model/stream.rs";
 const TURN: &str = "codex-engine/src/turn/mod.rs";
@@ -187,9 +189,9 @@ pub const ALL: &[Mutation] = &[
     },
     Mutation {
         name: "commands of an interrupted turn live on",
-        file: BOARD,
-        old: "                command.terminate(cx);\n",
-        new: "                let _ = command;\n",
+        file: RUN,
+        old: "                    command.terminate(cx);\n",
+        new: "                    let _ = command;\n",
         killed_by: "an_interrupt_answers_every_open_call_and_kills_what_they_started",
     },
     Mutation {
@@ -316,7 +318,7 @@ pub const ALL: &[Mutation] = &[
     },
     Mutation {
         name: "an interrupted patch is shown as going on",
-        file: BOARD,
+        file: RUN,
         old: "patch.abort(\"interrupt\", cx);",
         new: "let _ = patch;",
         killed_by: "event grammar",
@@ -331,7 +333,7 @@ pub const ALL: &[Mutation] = &[
     },
     Mutation {
         name: "a yes gives more than was asked for",
-        file: BOARD,
+        file: RUN,
         old: "let next = RunState::Waiting { plan, ticket, rights };",
         new: "let next = RunState::Waiting { plan, ticket, rights: if first.is_none() { Rights::Unlimited } else { rights } };",
         killed_by: "a_yes_within_the_sandbox_runs_within_the_sandbox",
@@ -345,7 +347,7 @@ pub const ALL: &[Mutation] = &[
     },
     Mutation {
         name: "a question outlives its interrupt",
-        file: BOARD,
+        file: RUN,
         old: "asking.question.close(None, cx);",
         new: "let _ = &asking.question;",
         killed_by: "an_interrupt_ends_the_question_and_a_late_answer_is_refused",
@@ -381,21 +383,21 @@ pub const ALL: &[Mutation] = &[
     // Terminals, the user's commands, forks.
     Mutation {
         name: "a command in the background is not listed",
-        file: BOARD,
+        file: ANSWER,
         old: "            command.go_to_background();\n",
         new: "",
         killed_by: "a_terminal_outlives_interrupts_and_turns_and_is_listed",
     },
     Mutation {
         name: "an interrupt ends the terminal that a call waits for",
-        file: BOARD,
-        old: "            if let RunState::Command { waiting, .. } = &run.state\n",
-        new: "            if let RunState::Command { waiting, .. } | RunState::Polling(waiting) = &run.state\n",
+        file: RUN,
+        old: "            RunState::Command { waiting, .. } => {\n                if let Some",
+        new: "            RunState::Command { waiting, .. } | RunState::Polling(waiting) => {\n                if let Some",
         killed_by: "a_terminal_across_turns_in_every_order",
     },
     Mutation {
         name: "Ctrl-C is no key of a terminal",
-        file: BOARD,
+        file: RUN,
         old: "chars if command.has_tty() =>",
         new: "chars if command.has_tty() && chars != \"\\u{3}\" =>",
         killed_by: "a_terminal_is_typed_to_and_takes_ctrl_c_as_a_key",

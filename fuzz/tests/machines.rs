@@ -43,7 +43,7 @@ const MACHINES: [(&str, &str, &str); 17] = [
     ("snapshot", "The snapshot of the login shell.", "thread/shared.rs"),
     ("turn", "From a prompt to the model's last word.", "turn/mod.rs"),
     ("stream", "One attempt at a request to the model.", "model/stream.rs"),
-    ("tool", "A tool call, from the model's word to its output.", "tool/board.rs"),
+    ("tool", "A tool call, from the model's word to its output.", "tool/run.rs"),
     ("command", "A running command.", "tool/command.rs"),
     ("patch", "A patch that is being applied.", "tool/patch.rs"),
     ("conversation", "A conversation by voice.", "realtime/conversation.rs"),
