@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::{
     Scene,
-    pen::{BEGIN, CLEAR_BELOW, Drawn, END, Pen, content},
+    pen::{BEGIN, CLEAR_BELOW, CLEAR_ROW, Drawn, END, Pen, content},
 };
 use crate::{setup::Terminal, text::Line};
 
@@ -72,7 +72,15 @@ impl Inline {
         let mut at = self.cursor;
         if is_whole {
             self.to_top(&mut pen, columns);
-            pen.push(CLEAR_BELOW);
+            if !is_resized && self.drawn.buffer.area.height > 1 {
+                // In two steps: tmux keeps what is cleared in its scrollback when that is the whole screen.
+                pen.push(CLEAR_ROW);
+                pen.csi(1, 'B');
+                pen.push(CLEAR_BELOW);
+                pen.csi(1, 'A');
+            } else {
+                pen.push(CLEAR_BELOW);
+            }
             for line in lines {
                 pen.line(line, self.hyperlinks);
             }
@@ -194,4 +202,37 @@ fn step(pen: &mut Pen, from: Position, to: Position, existing: u16) -> Position 
 /// A frame in its marks; nothing stays nothing.
 fn wrapped(out: String) -> String {
     if out.is_empty() { out } else { format!("{BEGIN}{out}{END}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::buffer::Buffer;
+
+    use super::*;
+    use crate::setup::Setup;
+
+    struct TwoRows;
+
+    impl Scene for TwoRows {
+        fn height(&mut self, _columns: u16, _rows: u16) -> u16 {
+            2
+        }
+
+        fn view(&mut self, _area: Rect, buffer: &mut Buffer) -> Option<Position> {
+            buffer.set_string(0, 0, "above", ratatui::style::Style::new());
+            None
+        }
+    }
+
+    #[test]
+    fn what_was_drawn_is_not_cleared_as_a_whole_screen() {
+        let mut inline = Inline::new(&Setup::sample().terminal, false);
+        inline.frame(&mut TwoRows, &[], 20, 10);
+        let bytes = inline.frame(&mut TwoRows, &["line".into()], 20, 10);
+        assert!(bytes.contains(&format!("{CLEAR_ROW}\x1b[B{CLEAR_BELOW}\x1b[A")), "{bytes:?}");
+        assert_eq!(bytes.matches(CLEAR_BELOW).count(), 1, "{bytes:?}");
+        // Where the rows below are is not known after a resize.
+        let bytes = inline.frame(&mut TwoRows, &["line".into()], 10, 10);
+        assert!(!bytes.contains(CLEAR_ROW), "{bytes:?}");
+    }
 }

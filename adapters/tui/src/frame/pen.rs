@@ -17,7 +17,7 @@ pub(super) const BEGIN: &str = "\x1b[?2026h";
 /// Ends it.
 pub(super) const END: &str = "\x1b[?2026l";
 /// Clears to the end of the row.
-const CLEAR_ROW: &str = "\x1b[K";
+pub(super) const CLEAR_ROW: &str = "\x1b[K";
 /// Clears to the end of the screen.
 pub(super) const CLEAR_BELOW: &str = "\x1b[J";
 
