@@ -16,7 +16,7 @@ use crate::{
     desk::Desk,
     key::{Key, KeyCode, Modifiers, Mouse, MouseKind, Paste},
     popup::{Field, Handled},
-    text::{Break, Line, Span, draw, wrap},
+    text::{Line, Span, draw, wrap_hanging},
     theme::Role,
 };
 
@@ -174,9 +174,8 @@ impl Scroll {
         let context = desk.context();
         let first = transcript.forgotten();
         let index = cell.checked_sub(first)?;
-        let how = Break::Words;
         let broken = |lines: Vec<Line>| -> Vec<Line> {
-            lines.iter().flat_map(|line| wrap(line, context.paint.columns, how)).collect()
+            lines.iter().flat_map(|line| wrap_hanging(line, context.paint.columns)).collect()
         };
         let Some(found) = transcript.cells().get(index) else {
             if index > transcript.cells().len() {

@@ -13,6 +13,8 @@ use crate::{
 
 /// Rows that are waited for before the columns are as wide as they stay.
 const ROWS_HELD_MAX: usize = 20;
+/// The same for a table that is wider than the screen, of which fewer rows can be seen.
+const WIDE_ROWS_HELD_MAX: usize = 5;
 /// Bytes of them.
 const BYTES_HELD_MAX: usize = 8 * 1024;
 /// Columns up to which the cells of a column are aligned when the table is wider than the screen.
@@ -51,7 +53,8 @@ impl Growing {
         let is_enough = self.shape.is_some()
             || self.count > ROWS_HELD_MAX
             || self.held.len() > BYTES_HELD_MAX
-            || self.shape_of(paint).is_some_and(|shape| !shape.fits);
+            || (self.count > WIDE_ROWS_HELD_MAX
+                && self.shape_of(paint).is_some_and(|shape| !shape.fits));
         if is_enough { self.finish(paint) } else { Vec::new() }
     }
 

@@ -1,5 +1,6 @@
 //! Breaking lines into rows.
 
+use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
@@ -18,8 +19,52 @@ pub enum Break {
 /// that is wider than the row has no row.
 #[must_use]
 pub fn wrap(line: &Line, columns: u16, how: Break) -> Vec<Line> {
+    broken(line, columns, how, Line::new())
+}
+
+/// Breaks a line between words. What is broken goes on below where its text begins: behind spaces, marks
+/// of lists, and those of quotes, which come again.
+#[must_use]
+pub fn wrap_hanging(line: &Line, columns: u16) -> Vec<Line> {
+    let is_long = line.width() > usize::from(columns);
+    let room = usize::from(columns / 2);
+    let hang = if is_long { hang_of(line) } else { Line::new() };
+    let hang = if hang.width() > room { Line::new() } else { hang };
+    broken(line, columns, Break::Words, hang)
+}
+
+/// What the rows of a line begin with, behind the first one.
+fn hang_of(line: &Line) -> Line {
+    let text = line.text();
+    let mut rest = text.as_str();
+    let mut hang = Line::new();
+    loop {
+        let digits = rest.len() - rest.trim_start_matches(|char: char| char.is_ascii_digit()).len();
+        let mark = if rest.starts_with(' ') {
+            1
+        } else if rest.starts_with("> ") || rest.starts_with("- ") {
+            2
+        } else if (1..=9).contains(&digits)
+            && (rest[digits..].starts_with(". ") || rest[digits..].starts_with(") "))
+        {
+            digits + 2
+        } else {
+            return hang;
+        };
+        if rest.starts_with('>') {
+            let style = line.spans.first().map(|span| span.style).unwrap_or_default();
+            hang.push("> ", style);
+        } else {
+            hang.push(" ".repeat(mark), Style::new());
+        }
+        rest = &rest[mark..];
+    }
+}
+
+fn broken(line: &Line, columns: u16, how: Break, hang: Line) -> Vec<Line> {
     let columns = usize::from(columns.max(1));
-    let mut rows = Rows { rows: vec![Line::new()], used: 0, columns };
+    let hang = (hang.width(), hang);
+    let mut rows = Rows { rows: vec![Line::new()], used: 0, start: 0, columns, hang };
     for span in &line.spans {
         match how {
             Break::Anywhere => rows.fill(span, &span.text),
@@ -29,11 +74,16 @@ pub fn wrap(line: &Line, columns: u16, how: Break) -> Vec<Line> {
     rows.rows
 }
 
-/// Rows in the making; `used` cells of the last one are.
+/// Rows in the making.
 struct Rows {
     rows: Vec<Line>,
+    /// Cells of the last row that are used.
     used: usize,
+    /// Those of them that were when it began.
+    start: usize,
     columns: usize,
+    /// What each further row begins with, and how wide it is.
+    hang: (usize, Line),
 }
 
 impl Rows {
@@ -57,7 +107,7 @@ impl Rows {
             if self.used + wide > self.columns {
                 self.add(span, &text[from..at]);
                 from = at;
-                if self.used > 0 {
+                if self.used > self.start {
                     self.begin();
                 }
             }
@@ -80,7 +130,7 @@ impl Rows {
                 // A space at the end of a row is the break itself.
                 self.used = self.columns;
             } else {
-                if self.used > 0 {
+                if self.used > self.start {
                     self.begin();
                 }
                 self.fill(span, piece);
@@ -89,8 +139,8 @@ impl Rows {
     }
 
     fn begin(&mut self) {
-        self.rows.push(Line::new());
-        self.used = 0;
+        self.rows.push(self.hang.1.clone());
+        (self.used, self.start) = (self.hang.0, self.hang.0);
     }
 
     fn add(&mut self, span: &Span, text: &str) {
@@ -186,6 +236,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_broken_goes_on_below_its_text() {
+        for (text, want) in [
+            ("- one two three", &["- one two", "  three"][..]),
+            ("  2. one two three", &["  2. one", "     two", "     three"]),
+            ("> - one two three", &["> - one", ">   two", ">   three"]),
+            ("one two three", &["one two", "three"]),
+            ("          deep words", &["          ", "deep words"]),
+            ("- abcdefghijkl", &["- ", "  abcdefgh", "  ijkl"]),
+        ] {
+            let rows = wrap_hanging(&Line::plain(text), 10);
+            let rows: Vec<String> =
+                rows.iter().map(|row| row.text().trim_end().to_owned()).collect();
+            let want: Vec<String> = want.iter().map(|row| row.trim_end().to_owned()).collect();
+            assert_eq!(rows, want, "{text:?}");
+        }
+    }
+
+    #[test]
     fn a_text_is_cut_with_a_mark() {
         assert_eq!(fit("abcdef", 4), "abc\u{2026}");
         assert_eq!(fit("abcd", 4), "abcd");
@@ -205,6 +273,9 @@ mod tests {
                 for row in rows(&text, columns, how) {
                     prop_assert!(crate::text::width(&row) <= usize::from(columns));
                 }
+            }
+            for row in wrap_hanging(&Line::plain(format!("> - {text}")), columns) {
+                prop_assert!(row.width() <= usize::from(columns));
             }
             let words = rows(&text, columns, Break::Words).concat().replace(' ', "");
             prop_assert_eq!(words, text.replace(' ', ""));
