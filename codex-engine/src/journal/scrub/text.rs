@@ -222,6 +222,7 @@ mod tests {
             "01a201e6-d732-7201-96ed-0da22c2c800b",
             r"\n\\n\\\n\u003c\u2019",
             "“—”\u{a0}",
+            "Permission denied: Read-only file system",
             "Please try again in 11.054s.".get(7..).unwrap(),
         ] {
             assert_eq!(scrubbed(text), text);

@@ -3,7 +3,7 @@
 //! names that are joined by other signs are listed piece by piece.
 
 /// By where they come from; a word may be listed twice.
-pub(super) const PUBLIC: [&str; 10] = [
+pub(super) const PUBLIC: [&str; 11] = [
     // JSON and streams.
     "true false null data event id retry DONE base64 image png jpeg jpg gif webp bmp text json",
     // Responses API: keys, types, states.
@@ -24,6 +24,9 @@ pub(super) const PUBLIC: [&str; 10] = [
      escalated use default prefix rule write stdin session chars update plan explanation step steps \
      pending apply patch applypatch path view timeout tty bash zsh sh lc c cd pwsh powershell NoProfile \
      Command exe EOF PATCH parallel multi rm rf fr sudo ls cat pwd echo head wc which",
+    // By what a command prints, the engine knows that the sandbox stopped it.
+    "operation Operation not permitted permission Permission denied read Read only file system \
+     network Network is unreachable could Could resolve host sandbox",
     // Patch grammar.
     "Begin Patch End of File Add Update Delete Move to",
     // Rollouts and what is put into a conversation.
