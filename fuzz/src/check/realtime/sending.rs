@@ -109,7 +109,11 @@ impl Claim for Sending {
     fn after_step(&mut self, thread: ThreadId) -> Result<(), String> {
         let of = self.threads.entry(thread).or_default();
         of.next = None;
-        of.is_webrtc = of.next_is_webrtc.take().unwrap_or(of.is_webrtc);
+        if let Some(is_webrtc) = of.next_is_webrtc.take() {
+            of.is_webrtc = is_webrtc;
+            // A conversation that never began lost what it was told, and says so.
+            of.waiting.clear();
+        }
         Ok(())
     }
 }
