@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     num::NonZeroU64,
+    path::PathBuf,
 };
 
 use codex_proto::{
@@ -27,6 +28,8 @@ pub(crate) enum Part {
     Model,
     /// The project query of a starting thread.
     Project,
+    /// The claim on the rollout of a resuming thread.
+    Claim,
     /// The rollout of a resuming thread.
     Resume,
     /// The shell snapshot.
@@ -179,6 +182,12 @@ impl Cx<'_> {
         let id = self.out.push_effect(kind);
         self.out.inflight.insert(id, Owner::Thread(self.slot, Part::Realtime(leg, id)));
         id
+    }
+
+    /// Lets another process write a rollout; nobody waits until that is so.
+    pub(crate) fn release(&mut self, path: PathBuf) {
+        let id = self.out.push_effect(EffectKind::Release { thread: self.thread, path });
+        self.out.inflight.insert(id, Owner::Abandoned);
     }
 
     /// Asks for an effect that has no reply.

@@ -4,10 +4,15 @@
 
 mod harness;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
+use codex_engine::Engine;
 use codex_proto::{
-    EffectKind, Event, HostErrorKind, Op, Refused, Settings,
+    EffectId, EffectKind, Event, HostErrorKind, Input, Now, Op, OpId, Output, Refused, Reply,
+    Settings,
     item::{ItemBody, TurnItem},
     op::Configure,
     policy::{ApprovalPolicy, SandboxPolicy},
@@ -246,6 +251,74 @@ fn a_past_is_told_again_where_somebody_is() {
     assert_eq!(restored(&fork).unwrap().len(), 2);
     let alone = Harness::resume(settings(), rollout);
     assert_eq!((restored(&alone), usage(&alone)), (None, None));
+}
+
+#[test]
+fn a_rollout_that_another_process_has_is_not_resumed_but_can_be_forked() {
+    let (_, rollout) = past();
+    let mut h = Harness::bare(there());
+    let path = PathBuf::from("/rollout.jsonl");
+    h.files.insert(path.clone(), rollout.clone());
+    h.append_fails = Some(HostErrorKind::InUse);
+    h.op(Op::ResumeThread { path: path.clone() });
+    let [Event::Refused { reason: Refused::InUse { path: of, why }, .. }] = &h.events[..] else {
+        panic!("{:?}", h.events)
+    };
+    assert_eq!((of, why.as_str()), (&path, "no space left"));
+    assert_eq!(h.engine.inflight(), 0);
+    h.append_fails = None;
+    h.op(Op::ForkThread { path, prompts_kept: None });
+    assert!(h.ready().forked_from.is_some());
+}
+
+#[test]
+fn nothing_is_written_to_a_rollout_that_was_taken_meanwhile() {
+    let (_, rollout) = past();
+    let mut h = Harness::resume(there(), rollout.clone());
+    h.append_fails = Some(HostErrorKind::InUse);
+    h.prompt("four");
+    h.append_fails = None;
+    h.answer(&[message("4")]);
+    assert_eq!(h.rollout, rollout);
+    let warned = |event: &&Event| matches!(event, Event::Warning { message, .. } if message.contains("nothing more"));
+    assert_eq!(h.events.iter().filter(warned).count(), 1);
+}
+
+#[test]
+fn a_rollout_is_claimed_before_it_is_read_and_let_go_of_at_the_end() {
+    let (_, rollout) = past();
+    let path = PathBuf::from("/rollout.jsonl");
+    let mut engine = Engine::new(Arc::new(there()), [1; 16]);
+    let files = |engine: &mut Engine, input| {
+        let mut files = Vec::new();
+        for output in engine.handle(Now::default(), input) {
+            if let Output::Effect(effect) = output
+                && ["append", "read", "release"].contains(&effect.kind.name())
+            {
+                files.push((effect.id, effect.kind));
+            }
+        }
+        files
+    };
+    let begun = files(&mut engine, Input::Op(OpId(1), Op::ResumeThread { path: path.clone() }));
+    let [(claim, EffectKind::Append(append))] = &begun[..] else { panic!("{begun:?}") };
+    assert!(append.bytes.is_empty() && append.path == path);
+    let then = files(&mut engine, Input::Reply(*claim, Reply::Closed));
+    let [(read, EffectKind::Read { .. })] = &then[..] else { panic!("{then:?}") };
+    // A file that is no rollout begins nothing, and others may have it.
+    let end = files(&mut engine, Input::Reply(*read, Reply::Closed));
+    let given_up = |(_, kind): &(EffectId, EffectKind)| match kind {
+        EffectKind::Release { thread, path: of } => *thread == append.thread && *of == path,
+        _ => false,
+    };
+    assert!(end.iter().any(given_up), "{end:?}");
+
+    let mut h = Harness::resume(there(), rollout);
+    h.op(Op::StopThread { thread: h.thread });
+    assert_eq!(h.released, [(h.thread, path)]);
+    let mut new = Harness::new(there());
+    new.op(Op::StopThread { thread: new.thread });
+    assert_eq!(new.released, [], "nothing was written");
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub enum HostErrorKind {
     Disconnected,
     /// No space left, quota exceeded.
     DiskFull,
+    /// Another process has it open and lets nobody else write.
+    InUse,
     /// A file is not what it was when the plan was made.
     Stale,
     /// A credential that the request needs is not set.
@@ -64,6 +66,7 @@ impl HostError {
         match self.kind {
             HostErrorKind::Connect => Some("check base_url, the network and HTTPS_PROXY"),
             HostErrorKind::DiskFull => Some("free some space, then repeat the prompt"),
+            HostErrorKind::InUse => Some("close it there"),
             HostErrorKind::NameResolution => {
                 Some("check the host name in base_url and the network")
             }
@@ -118,6 +121,14 @@ pub enum Refused {
         why: String,
         /// What to do about it.
         hint: Option<String>,
+    },
+    /// Another process has the thread to resume open.
+    #[error("cannot resume {}: {why}; close it there, or go on in a fork of it", path.display())]
+    InUse {
+        /// The rollout.
+        path: PathBuf,
+        /// Who has it, e.g. `it is open in process 4711`.
+        why: String,
     },
     /// A prompt had no content.
     #[error("the prompt is empty")]

@@ -57,6 +57,8 @@ faults! {
     Stale "stale" 0.3,
     /// A rollout is cut or damaged while no thread has it open.
     Torn "torn" 0.5,
+    /// Another process has the rollout of a thread to resume.
+    Taken "taken" 0.5,
     /// The machine sleeps: time jumps by minutes.
     Sleep "sleep" 0.05,
     /// The wall clock is set, forward or back.

@@ -291,8 +291,15 @@ pub const ALL: &[Mutation] = &[
     Mutation {
         name: "a refused thread keeps the prompts that came early",
         file: "codex-engine/src/thread/mod.rs",
-        old: "            starting.early.give_back(cx);\n            starting.early.refuse_commands(cx);\n        }\n        cx.moved",
-        new: "            starting.early.refuse_commands(cx);\n        }\n        cx.moved",
+        old: "            starting.early.give_back(cx);\n            starting.early.refuse_commands(cx);\n            starting.give_up(cx);\n        }",
+        new: "            starting.early.refuse_commands(cx);\n            starting.give_up(cx);\n        }",
+        killed_by: "a_resumed_thread_starts_in_every_order",
+    },
+    Mutation {
+        name: "a rollout that another process has is read all the same",
+        file: "codex-engine/src/thread/starting.rs",
+        old: "error.kind == HostErrorKind::InUse",
+        new: "error.kind == HostErrorKind::Stale",
         killed_by: "a_resumed_thread_starts_in_every_order",
     },
     Mutation {

@@ -346,9 +346,10 @@ impl Scene {
         };
         let failed = |kind| vec![Reply::Failed(HostError::new(kind, "over"))];
         match &effect.kind {
-            EffectKind::Append(_) | EffectKind::Patch(_) | EffectKind::Snapshot(_) => {
-                vec![Reply::Closed]
-            }
+            EffectKind::Append(_)
+            | EffectKind::Patch(_)
+            | EffectKind::Release { .. }
+            | EffectKind::Snapshot(_) => vec![Reply::Closed],
             _ if cancelled => failed(HostErrorKind::Cancelled),
             EffectKind::Spawn(_) => {
                 let mut replies = Vec::new();

@@ -553,7 +553,11 @@ impl World {
     /// Ends an effect: some of what was on its way may still arrive before.
     fn cancel(&mut self, id: EffectId) {
         let Some(live) = self.live.get(&id) else { return };
-        if matches!(live.kind, EffectKind::Append(_) | EffectKind::Patch(_)) {
+        let is_whole = matches!(
+            live.kind,
+            EffectKind::Append(_) | EffectKind::Patch(_) | EffectKind::Release { .. }
+        );
+        if is_whole {
             return;
         }
         let reply = match live.kind {

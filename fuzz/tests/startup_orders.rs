@@ -24,6 +24,8 @@ const RESUMED: &str = "01a201e5-0f0d-73f4-9382-ceb60245302b";
 enum Outcome {
     Ok,
     Failed,
+    /// Another process has it.
+    Taken,
     /// Its deadline passes, then it comes after all.
     Late,
 }
@@ -32,11 +34,14 @@ enum Outcome {
 enum Act {
     /// The project is known, or cannot be looked at.
     Project(Outcome),
+    /// The rollout is ours now, or cannot be.
+    Claim(Outcome),
     /// The rollout is read, or cannot be.
     Rollout(Outcome),
     /// The file of a patch that a crash interrupted.
     Recovery(Outcome),
     ProjectDeadline,
+    ClaimDeadline,
     RolloutDeadline,
     RecoveryDeadline,
     Prompt,
@@ -46,18 +51,21 @@ enum Act {
 
 /// The acts of each slot, for each outcome.
 fn slots(resumed: bool) -> Vec<Vec<Vec<Act>>> {
-    use Outcome::{Failed, Late, Ok};
+    use Outcome::{Failed, Late, Ok, Taken};
     let project = vec![
         vec![Act::Project(Ok)],
         vec![Act::Project(Failed)],
         vec![Act::ProjectDeadline, Act::Project(Late)],
     ];
     let rollout = vec![
-        vec![Act::Rollout(Ok), Act::Recovery(Ok)],
-        vec![Act::Rollout(Ok), Act::Recovery(Failed)],
+        vec![Act::Claim(Ok), Act::Rollout(Ok), Act::Recovery(Ok)],
+        // A file that cannot be written for now can be read.
+        vec![Act::Claim(Failed), Act::Rollout(Ok), Act::Recovery(Failed)],
         vec![Act::Rollout(Ok), Act::RecoveryDeadline, Act::Recovery(Late)],
+        vec![Act::Claim(Taken)],
         vec![Act::Rollout(Failed)],
         vec![Act::RolloutDeadline, Act::Rollout(Late)],
+        vec![Act::ClaimDeadline, Act::Claim(Late)],
     ];
     if resumed { vec![project, rollout] } else { vec![project] }
 }
@@ -86,7 +94,7 @@ struct Startup {
 
 impl Startup {
     fn new(resumed: bool, early_id: ThreadId) -> Self {
-        let mut scene = Scene::new(true);
+        let mut scene = Scene::new(!resumed);
         if resumed {
             scene.resume("/r.jsonl");
         } else {
@@ -136,8 +144,12 @@ impl Startup {
             // What is answered before its deadline is not late.
             self.decide(slot, if outcome == Outcome::Late { Outcome::Ok } else { outcome });
         }
-        let error = HostError::new(HostErrorKind::Permission, "not permitted");
-        let replies = if outcome == Outcome::Failed { vec![Reply::Failed(error)] } else { ok };
+        let failed = |kind| vec![Reply::Failed(HostError::new(kind, "no"))];
+        let replies = match outcome {
+            Outcome::Ok | Outcome::Late => ok,
+            Outcome::Failed => failed(HostErrorKind::Permission),
+            Outcome::Taken => failed(HostErrorKind::InUse),
+        };
         self.scene.answer(id, replies);
     }
 
@@ -150,7 +162,11 @@ impl Startup {
                 let ok = vec![Reply::Project(Box::new(info)), Reply::Closed];
                 self.answer("project", "project", outcome, ok);
             }
+            Act::Claim(outcome) => self.answer("claim", "append", outcome, vec![Reply::Closed]),
             Act::Rollout(outcome) => {
+                if !self.is_recovering() {
+                    self.scene.write();
+                }
                 self.answer(
                     "rollout",
                     "read",
@@ -167,7 +183,11 @@ impl Startup {
                 );
             }
             Act::ProjectDeadline => self.deadline("project", "project", 2_000),
-            Act::RolloutDeadline => self.deadline("rollout", "read", 60_000),
+            Act::ClaimDeadline => self.deadline("claim", "append", 60_000),
+            Act::RolloutDeadline => {
+                self.scene.write();
+                self.deadline("rollout", "read", 60_000);
+            }
             Act::RecoveryDeadline if self.is_recovering() => {
                 self.deadline("recovery", "read", 2_000)
             }
@@ -228,10 +248,12 @@ fn check(order: &[Act], resumed: bool, early_id: ThreadId, requests: &mut Reques
     startup.scene.settle();
     let ready = startup.count(|event| matches!(event, Event::ThreadReady(_)));
     let gone = startup.count(|event| matches!(event, Event::ThreadStopped { .. }));
-    let refused = startup
-        .count(|event| matches!(event, Event::Refused { reason: Refused::Rollout { .. }, .. }));
-    let unusable =
-        resumed && matches!(startup.outcome("rollout"), Some(Outcome::Failed | Outcome::Late));
+    let refused = startup.count(|event| {
+        let Event::Refused { reason, .. } = event else { return false };
+        matches!(reason, Refused::InUse { .. } | Refused::Rollout { .. })
+    });
+    let unusable = matches!(startup.outcome("rollout"), Some(Outcome::Failed | Outcome::Late))
+        || matches!(startup.outcome("claim"), Some(Outcome::Taken | Outcome::Late));
     assert!(ready <= 1, "the thread was ready {ready} times");
     // Only the rollout can keep a thread from its start; nothing optional can.
     assert_eq!(refused, usize::from(unusable), "refused");
@@ -285,6 +307,7 @@ fn check(order: &[Act], resumed: bool, early_id: ThreadId, requests: &mut Reques
     assert_eq!(startup.scene.engine.stale_replies(), 0);
     // What the model is told does not depend on the order.
     let mut outcomes = startup.outcomes.clone();
+    outcomes.retain(|(slot, _)| *slot != "claim");
     outcomes.sort_unstable();
     let decided = outcomes.len() == if resumed { 3 } else { 1 };
     if let (Some(first), true, 1) = (startup.scene.requests.first(), decided, delivered.len()) {
@@ -327,6 +350,6 @@ fn a_new_thread_starts_in_every_order() {
 #[test]
 fn a_resumed_thread_starts_in_every_order() {
     // (p + r + u)! / (p! r! u!), summed over the project's outcomes (of 1, 1, 2 acts), the
-    // rollout's (2, 2, 3, 1, 2) and the users (0, 1, 2, 2, 1, 2).
-    assert_eq!(run(true), 3_135);
+    // rollout's (3, 3, 3, 1, 1, 2, 2) and the users (0, 1, 2, 2, 1, 2).
+    assert_eq!(run(true), 5_198);
 }

@@ -133,7 +133,7 @@ impl Driver {
 
     fn execute(&mut self, Effect { id, kind }: Effect, answers: &mut Vec<(EffectId, Reply)>) {
         match kind {
-            EffectKind::Append(_) => answers.push((id, Reply::Closed)),
+            EffectKind::Append(_) | EffectKind::Release { .. } => answers.push((id, Reply::Closed)),
             EffectKind::Project(_) => {
                 answers.push((id, Reply::Project(Box::default())));
                 answers.push((id, Reply::Closed));

@@ -381,7 +381,7 @@ impl Host {
             EffectKind::Send(send) => self.sockets.send(send.socket, send.message),
             EffectKind::Signal { spawn, signal } => self.process.signal(spawn, signal),
             EffectKind::Stdin { spawn, bytes } => self.process.stdin(spawn, bytes),
-            EffectKind::Append(_) => self.start_file(id, kind),
+            EffectKind::Append(_) | EffectKind::Release { .. } => self.start_file(id, kind),
             _ if self.is_stopping => {
                 let replies = self.open(id, &kind, Family::File);
                 let error = HostError::new(HostErrorKind::Cancelled, "the program is ending");

@@ -107,9 +107,9 @@ pub trait MediaExecutor {
 
 /// Reads and writes files. Called on worker threads, from several at once.
 pub trait FileExecutor: Send + Sync {
-    /// Carries out one `Append`, `Image`, `Patch`, `Project`, `Read` or `Survey`, and hands each reply to
-    /// `reply`, which says whether anybody wants more; it may go on (syncing a file) after the
-    /// terminal one. Blocking.
+    /// Carries out one `Append`, `Image`, `Patch`, `Project`, `Read`, `Release` or `Survey`, and hands
+    /// each reply to `reply`, which says whether anybody wants more; it may go on (syncing a file)
+    /// after the terminal one. Blocking.
     fn execute(&self, kind: EffectKind, reply: &mut dyn FnMut(Reply) -> bool);
 }
 
@@ -123,7 +123,7 @@ pub struct Executors {
     pub process: Box<dyn ProcessExecutor>,
     /// For `Socket`, `Send`, `Preconnect`.
     pub sockets: Box<dyn SocketExecutor>,
-    /// For `Append`, `Image`, `Patch`, `Project`, `Read`, `Survey`.
+    /// For `Append`, `Image`, `Patch`, `Project`, `Read`, `Release`, `Survey`.
     pub files: Arc<dyn FileExecutor>,
 }
 

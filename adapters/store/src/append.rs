@@ -2,8 +2,8 @@
 //!
 //! A rollout is the user's only record, so an append is all or nothing: what a full disk cut is
 //! taken back, and a line that a killed process left unfinished is ended before the next one.
-//! One process writes a rollout at a time (an advisory lock on the file); the descriptors of the
-//! last few threads stay open, and with them the locks. An append of nothing takes the lock alone.
+//! One process writes a rollout at a time (an advisory lock on the file): its descriptor stays open,
+//! and with it the lock, until the thread lets go of it. An append of nothing takes the lock alone.
 //! New files are private (0600), since transcripts hold what commands printed.
 
 use std::{
@@ -25,16 +25,14 @@ use crate::{ReplyFn, fail};
 /// The most that is read of the kernel's list of locks, in bytes.
 const LOCK_TABLE_BYTES_MAX: usize = 1 << 16;
 
-/// The rollouts this process has open, least recently used first.
-#[derive(Debug)]
+/// The rollouts that threads of this process have, one each.
+#[derive(Debug, Default)]
 pub(crate) struct Appender {
-    open: Mutex<Vec<Arc<Rollout>>>,
-    open_max: usize,
+    open: Mutex<Vec<(ThreadId, Arc<Rollout>)>>,
 }
 
 #[derive(Debug)]
 struct Rollout {
-    thread: ThreadId,
     path: PathBuf,
     file: File,
     /// Held while writing; true when an unfinished line could not be taken back.
@@ -42,10 +40,6 @@ struct Rollout {
 }
 
 impl Appender {
-    pub(crate) fn new(open_max: usize) -> Self {
-        Self { open: Mutex::new(Vec::new()), open_max: open_max.max(1) }
-    }
-
     /// Answers `Closed | Failed`, then syncs if that was asked.
     pub(crate) fn execute(&self, append: &Append, reply: &mut ReplyFn<'_>) {
         let rollout = match self.append(append) {
@@ -64,8 +58,8 @@ impl Appender {
     }
 
     /// Forgets a thread's rollout, so that another process may append to it.
-    pub(crate) fn release(&self, thread: ThreadId) {
-        lock(&self.open).retain(|rollout| rollout.thread != thread);
+    pub(crate) fn release(&self, thread: ThreadId, path: &Path) {
+        lock(&self.open).retain(|(of, rollout)| *of != thread || rollout.path != path);
     }
 
     fn append(&self, append: &Append) -> Result<Arc<Rollout>, HostError> {
@@ -90,15 +84,13 @@ impl Appender {
 
     fn rollout(&self, append: &Append) -> Result<Arc<Rollout>, HostError> {
         let mut open = lock(&self.open);
-        let known = open.iter().position(|r| r.thread == append.thread && r.path == append.path);
-        let rollout = match known {
-            Some(index) => open.remove(index),
-            None => Arc::new(Rollout::open(append)?),
-        };
-        open.push(Arc::clone(&rollout));
-        if open.len() > self.open_max {
-            open.remove(0);
+        if let Some((thread, rollout)) = open.iter_mut().find(|(_, it)| it.path == append.path) {
+            // A thread that is resumed learns its own id from its rollout.
+            *thread = append.thread;
+            return Ok(Arc::clone(rollout));
         }
+        let rollout = Arc::new(Rollout::open(append)?);
+        open.push((append.thread, Arc::clone(&rollout)));
         Ok(rollout)
     }
 }
@@ -107,17 +99,19 @@ impl Rollout {
     fn open(append: &Append) -> Result<Self, HostError> {
         let path = &append.path;
         let fail = |error: io::Error| fail::at("open the transcript", path, error);
+        // What is claimed is there already.
+        let create = !append.bytes.is_empty();
         let open = || {
             File::options()
                 .read(true)
                 .append(true)
-                .create(true)
+                .create(create)
                 .mode(0o600)
                 .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32)
                 .open(path)
         };
         let file = match open() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && create => {
                 let folder = path.parent().unwrap_or(Path::new("/"));
                 DirBuilder::new()
                     .recursive(true)
@@ -143,21 +137,15 @@ impl Rollout {
                         format!("process {pid}")
                     }
                 });
-                let text = format!("thread {} is open in {owner}", append.thread);
-                return Err(HostError::new(
-                    HostErrorKind::Other,
-                    format!(
-                        "{text}; close it there, or go on in a fork of it; its transcript is {}",
-                        path.display()
-                    ),
-                ));
+                let text = format!("it is open in {owner}");
+                return Err(HostError::new(HostErrorKind::InUse, text));
             }
             Err(error) => {
                 tracing::warn!(path = %path.display(), %error, "rollout cannot be locked");
             }
         }
         let torn = ends_inside_a_line(&file, size(&stat)).map_err(fail)?;
-        Ok(Self { thread: append.thread, path: path.clone(), file, torn: Mutex::new(torn) })
+        Ok(Self { path: path.clone(), file, torn: Mutex::new(torn) })
     }
 
     /// The size before an append.

@@ -1,14 +1,12 @@
 //! The executor of file effects.
 
-use codex_proto::{EffectKind, HostError, HostErrorKind, Reply, ThreadId};
+use codex_proto::{EffectKind, HostError, HostErrorKind, Reply};
 
 use crate::{ReplyFn, append::Appender, image, patch, project, read, survey};
 
 /// What the executor may use.
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
-    /// Rollouts that stay open, and locked, after they were written; at least one.
-    pub rollouts_open_max: usize,
     /// Bounds on pictures.
     pub image: image::Limits,
     /// Whether a patch waits until new contents are on the disk before it renames them into
@@ -18,11 +16,11 @@ pub struct StoreConfig {
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { rollouts_open_max: 16, image: image::Limits::default(), patch_sync: true }
+        Self { image: image::Limits::default(), patch_sync: true }
     }
 }
 
-/// Executes `Append`, `Image`, `Patch`, `Project`, `Read` and `Survey`; blocking, from any thread.
+/// Executes `Append`, `Image`, `Patch`, `Project`, `Read`, `Release` and `Survey`; blocking, from any thread.
 #[derive(Debug)]
 pub struct Store {
     config: StoreConfig,
@@ -33,8 +31,7 @@ impl Store {
     /// An executor that holds nothing open yet.
     #[must_use]
     pub fn new(config: StoreConfig) -> Self {
-        let appender = Appender::new(config.rollouts_open_max);
-        Self { config, appender }
+        Self { config, appender: Appender::default() }
     }
 
     /// Executes one effect and hands its replies to `reply`, the terminal one last.
@@ -50,6 +47,10 @@ impl Store {
             EffectKind::Patch(patch) => patch::execute(*patch, self.config.patch_sync, reply),
             EffectKind::Project(query) => project::execute(&query, reply),
             EffectKind::Read { path, bytes_max } => read::execute(&path, bytes_max, reply),
+            EffectKind::Release { thread, path } => {
+                self.appender.release(thread, &path);
+                reply(Reply::Closed);
+            }
             EffectKind::Survey(query) => survey::execute(&query, reply),
             other if !other.has_replies() => {}
             other => {
@@ -57,10 +58,5 @@ impl Store {
                 reply(Reply::Failed(HostError::new(HostErrorKind::Other, text)));
             }
         }
-    }
-
-    /// Closes a thread's rollout and gives up its lock, so that another process may resume it.
-    pub fn release(&self, thread: ThreadId) {
-        self.appender.release(thread);
     }
 }

@@ -22,7 +22,7 @@ use crate::{
     msg::{Answer, Msg, ScreenEffect},
     notify,
     plain::Told,
-    popup::{self, Handled, Help, Popup},
+    popup::{self, Handled, Help, InUse, Popup},
     scroll::Scroll,
     session::{first_text, refusal},
     setup::{Mode, Price, Setup, Start},
@@ -86,7 +86,9 @@ impl AppState {
         let mut desk = Desk::new(setup);
         desk.input.set_commands(command::candidates(&desk.setup));
         match desk.setup.start.clone() {
-            Start::New | Start::Pick { .. } => desk.begin(Op::StartThread),
+            Start::New => desk.begin(Op::StartThread),
+            // Something is begun when it is chosen.
+            Start::Pick { .. } => {}
             Start::Resume(path) => desk.begin(Op::ResumeThread { path }),
             Start::Fork(path) => desk.begin(Op::ForkThread { path, prompts_kept: None }),
         }
@@ -271,7 +273,7 @@ impl AppState {
             Event::Configured { .. } | Event::UsageUpdated { .. } => status::ask_script(desk),
             Event::ThreadReady(_) => {
                 status::ask_script(desk);
-                self.say_early();
+                self.desk.say_early();
             }
             Event::PromptsReturned { prompts, .. } => {
                 for prompt in prompts.iter().rev() {
@@ -414,21 +416,6 @@ impl AppState {
         true
     }
 
-    /// Sends what was said before there was a thread, the prompt of the command line first.
-    fn say_early(&mut self) {
-        let Some(thread) = self.desk.thread() else { return };
-        for said in std::mem::take(&mut self.desk.early) {
-            match said {
-                Early::Prompt(content, delivery) => {
-                    self.desk.prompt(Prompt { thread, content, delivery, output_schema: None });
-                }
-                Early::Script(script) => {
-                    self.desk.op(Op::RunCommand { thread, script });
-                }
-            }
-        }
-    }
-
     /// Nothing that was said is lost with the op that carried it, and there is always a thread.
     fn on_refused(&mut self, op: OpId, reason: &Refused) {
         let desk = &mut self.desk;
@@ -448,10 +435,13 @@ impl AppState {
                 None => message,
             });
         }
+        if let Refused::InUse { path, why } = reason {
+            return InUse::open(desk, path.clone(), why);
+        }
         if desk.thread().is_some() {
             desk.transcript.notice(Tone::Error, &message, None, &cx);
             desk.transcript.notice(Tone::Remark, "this conversation goes on", None, &cx);
-            return self.say_early();
+            return desk.say_early();
         }
         desk.transcript.notice(Tone::Error, &message, hint.as_deref(), &cx);
         if matches!(reason, Refused::Rollout { .. }) {

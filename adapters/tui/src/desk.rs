@@ -151,6 +151,41 @@ impl Desk {
         self.session.starting = Some(self.op(op));
     }
 
+    /// No other thread is wanted: the one on the screen goes on, or a new one is begun. What was said
+    /// meanwhile goes to the first; for a new one it is taken back, since it was meant for another.
+    pub(crate) fn stay(&mut self) {
+        if self.session.starting.is_some() {
+            return;
+        }
+        if self.thread().is_some() {
+            return self.say_early();
+        }
+        for said in std::mem::take(&mut self.early).into_iter().rev() {
+            match said {
+                Early::Prompt(content, _) => self.input.put_back(&content),
+                Early::Script(script) => {
+                    self.input.put_back(&[PromptPart::Text(format!("!{script}"))]);
+                }
+            }
+        }
+        self.begin(Op::StartThread);
+    }
+
+    /// Sends what was said before there was a thread, the prompt of the command line first.
+    pub(crate) fn say_early(&mut self) {
+        let Some(thread) = self.thread() else { return };
+        for said in std::mem::take(&mut self.early) {
+            match said {
+                Early::Prompt(content, delivery) => {
+                    self.prompt(Prompt { thread, content, delivery, output_schema: None });
+                }
+                Early::Script(script) => {
+                    self.op(Op::RunCommand { thread, script });
+                }
+            }
+        }
+    }
+
     /// Another thread is there: the one on the screen ends.
     pub(crate) fn leave(&mut self) {
         match self.session.commands.len() {

@@ -3,7 +3,7 @@
 mod harness;
 
 use codex_proto::{
-    ApprovalId, CommandId, Event, Op, OpId, Wall,
+    ApprovalId, CommandId, Event, Op, OpId, Refused, Wall,
     approval::{ApprovalAnswer, ApprovalReason, ApprovalRequest, ApprovalSubject},
     event::{RunningCommand, ThreadConfig},
     item::{FileChange, FileChangeKind},
@@ -198,6 +198,20 @@ fn pickers() {
         run.keys("/resume\n");
         let sessions = Sessions { sessions: Vec::new(), unopened_count: 3, ..sessions(run) };
         run.msg(Msg::Answer(Answer::Sessions(sessions)));
+    });
+    golden_story("popup.in_use", |run| {
+        run.keys("/new\n");
+        let op = run
+            .take_effects()
+            .iter()
+            .find_map(|effect| match effect {
+                ScreenEffect::Op(id, Op::StartThread) => Some(*id),
+                _ => None,
+            })
+            .unwrap();
+        let reason =
+            Refused::InUse { path: "/r.jsonl".into(), why: "it is open in process 4711".into() };
+        run.event(Event::Refused { op, reason });
     });
     golden_story("popup.model", |run| {
         run.keys("/model\n");

@@ -11,7 +11,12 @@ use codex_proto::{
     op::{Configure, Delivery, Prompt, PromptPart},
     policy::{ApprovalPolicy, SandboxPolicy},
 };
-use codex_tui::{ScreenEffect, Setup, text::Line};
+use codex_tui::{
+    Answer, Msg, ScreenEffect, Setup,
+    msg::{SessionEntry, Sessions},
+    setup::Start,
+    text::Line,
+};
 use harness::{Run, completed, thread, user};
 
 fn run() -> Run {
@@ -157,4 +162,111 @@ fn permissions_are_of_a_conversation_and_its_forks() {
     assert_eq!(ready(&mut run, new), [stop(other())]);
     let told = run.tell();
     assert!(told.contains("permissions are as configured again: workspace"), "{told}");
+}
+
+/// A run that begins with a choice of sessions.
+fn picking(fork: bool) -> Run {
+    let setup = Setup { start: Start::Pick { all: false, fork }, ..Setup::sample() };
+    let mut run = Run::new(setup, 80, 30);
+    assert_eq!(ops(&mut run), [], "nothing is begun before something is chosen");
+    let session = SessionEntry {
+        path: "/r.jsonl".into(),
+        thread: other(),
+        name: "an earlier one".into(),
+        cwd: "/home/user/project".into(),
+        modified: run.now.wall,
+        bytes: 1_000,
+    };
+    let sessions = Sessions { sessions: vec![session], ..Sessions::default() };
+    run.msg(Msg::Answer(Answer::Sessions(sessions)));
+    run
+}
+
+fn resume() -> Op {
+    Op::ResumeThread { path: "/r.jsonl".into() }
+}
+
+fn fork() -> Op {
+    Op::ForkThread { path: "/r.jsonl".into(), prompts_kept: None }
+}
+
+#[test]
+fn a_run_that_begins_with_a_choice_begins_what_is_chosen() {
+    for (is_fork, chosen) in [(false, resume()), (true, fork())] {
+        let mut run = picking(is_fork);
+        run.keys("\n");
+        let [(op, begun)] = &ops(&mut run)[..] else { panic!("one op") };
+        assert_eq!(begun, &chosen);
+        assert_eq!(ready(&mut run, other_ready(*op)), [], "there is nothing to stop");
+    }
+    let mut run = picking(false);
+    // The first one takes back what was typed.
+    run.keys("x<esc>");
+    assert_eq!(ops(&mut run), []);
+    run.keys("<esc>");
+    assert!(matches!(ops(&mut run)[..], [(_, Op::StartThread)]));
+}
+
+/// Asks for a conversation that another process has.
+fn in_use(run: &mut Run) {
+    run.keys("\n");
+    let [(op, _)] = ops(run)[..] else { panic!("one op") };
+    let why = "it is open in process 4711".into();
+    run.event(Event::Refused { op, reason: Refused::InUse { path: "/r.jsonl".into(), why } });
+    assert!(run.tell().contains("It is open in process 4711"), "{}", run.tell());
+    assert_eq!(ops(run), [], "the user has the choice");
+}
+
+#[test]
+fn a_conversation_that_another_process_has_is_forked_or_asked_for_again() {
+    for (keys, then) in [("\n", fork()), ("<down>\n", resume())] {
+        let mut run = picking(false);
+        in_use(&mut run);
+        run.keys(keys);
+        let begun: Vec<Op> = ops(&mut run).into_iter().map(|(_, op)| op).collect();
+        assert_eq!(begun, [then]);
+    }
+}
+
+#[test]
+fn what_was_meant_for_a_conversation_that_another_process_has_is_said_to_no_other() {
+    let setup = Setup {
+        start: Start::Resume("/r.jsonl".into()),
+        prompt: vec![PromptPart::Text("fix it".into())],
+        ..Setup::sample()
+    };
+    let mut run = Run::new(setup, 80, 30);
+    in_use_at_start(&mut run);
+    run.keys("<esc>");
+    let [(op, Op::StartThread)] = ops(&mut run)[..] else { panic!("a new one") };
+    assert_eq!(ready(&mut run, other_ready(op)), []);
+    assert!(run.tell().contains("› fix it"), "{}", run.tell());
+}
+
+fn in_use_at_start(run: &mut Run) {
+    let [(op, Op::ResumeThread { .. })] = &ops(run)[..] else { panic!("one op") };
+    let reason = Refused::InUse { path: "/r.jsonl".into(), why: "it is open elsewhere".into() };
+    run.event(Event::Refused { op: *op, reason });
+}
+
+#[test]
+fn the_conversation_on_the_screen_stays_when_the_other_is_taken() {
+    let mut run = run();
+    run.keys("/resume\n").take_effects();
+    let session = SessionEntry {
+        path: "/r.jsonl".into(),
+        thread: other(),
+        name: "an earlier one".into(),
+        cwd: "/home/user/project".into(),
+        modified: run.now.wall,
+        bytes: 1_000,
+    };
+    let sessions = Sessions { sessions: vec![session], ..Sessions::default() };
+    run.msg(Msg::Answer(Answer::Sessions(sessions)));
+    in_use(&mut run);
+    run.keys("<esc>");
+    assert_eq!(ops(&mut run), []);
+    run.keys("go on\n");
+    let said: Vec<Op> = ops(&mut run).into_iter().map(|(_, op)| op).collect();
+    assert_eq!(said, [prompt(thread(), "go on")]);
 }

@@ -283,6 +283,36 @@ fn a_conversation_goes_on_when_another_cannot_be_resumed() {
 }
 
 #[test]
+fn a_conversation_has_one_writer_and_whoever_comes_second_may_fork_it() {
+    let world = world(&json!({ "steps": [
+        { "items": ["First."] }, { "items": ["Second."] }, { "items": ["Third."] }
+    ] }));
+    let mut first = start(&world, &["begin here"]);
+    first.until_shown("First.");
+    first.until_shown("context left");
+    let [rollout] = &world.rollouts()[..] else { panic!("one transcript") };
+    let before = fs::read_to_string(rollout).unwrap();
+    let ran = world.run(&["exec", "resume", "--last", "go on"]);
+    assert_eq!(ran.code(), Some(1));
+    assert!(ran.stderr.contains("it is open in"), "{}", ran.stderr);
+    let mut second = Pty::start(world.command(&["resume", "--last", "go on"]), 100, 30);
+    second.until_shown("It is open in");
+    second.send(b"\r");
+    second.until_shown("Second.");
+    second.quit();
+    assert_eq!(fs::read_to_string(rollout).unwrap(), before, "the first one is as it was");
+    assert_eq!(world.rollouts().len(), 2);
+    // Whoever leaves a conversation lets go of it.
+    first.line("/new");
+    first.until("another one", |text| text.matches("new conversation").count() == 2);
+    let id = before.split("\"id\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    until("it can be had", || world.run(&["exec", "resume", id, "and I"]).code() == Some(0));
+    first.quit();
+    let requests = world.requests.lock().unwrap();
+    assert!(requests.iter().skip(1).all(|body| body.to_string().contains("begin here")));
+}
+
+#[test]
 fn a_network_that_is_cut_is_told_and_the_conversation_goes_on() {
     let cut = json!({ "items": ["Half of an answer"], "deltas": true, "cut_after": 3 });
     let mut world = world(&json!({ "steps": [cut, { "items": ["Whole."] }] }));

@@ -73,6 +73,7 @@ pub(crate) fn of_host(error: &HostError) -> Failed {
         HostErrorKind::Cancelled
         | HostErrorKind::Connect
         | HostErrorKind::DiskFull
+        | HostErrorKind::InUse
         | HostErrorKind::NameResolution
         | HostErrorKind::NotFound
         | HostErrorKind::Other

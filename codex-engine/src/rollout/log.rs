@@ -6,13 +6,15 @@
 //! Writing --Failed--> Idle       one warning; the lines are kept for the next Append
 //! ```
 //!
+//! When another process turns out to have the file, nothing is written any more.
+//!
 //! A [`Ticket`] says which write holds a line: a tool starts only after the line of its call has
 //! settled, a turn ends only after its last line has.
 
 use std::path::{Path, PathBuf};
 
 use codex_proto::{
-    EffectKind, HostError, Reply, Wall,
+    EffectKind, HostError, HostErrorKind, Reply, Wall,
     effect::Append,
     item::ResponseItem,
     rollout::{self, LineKind},
@@ -32,7 +34,8 @@ pub(crate) struct Ticket(u64);
 /// See the module's documentation.
 #[derive(Clone, Debug)]
 pub(crate) struct RolloutLog {
-    /// `None` for ephemeral threads: everything settles at once.
+    /// `None` for ephemeral threads, and once another process has the file: everything settles at
+    /// once.
     path: Option<PathBuf>,
     /// Lines that the host failed to write; they lead the next write.
     unsaved: Vec<u8>,
@@ -115,8 +118,8 @@ impl RolloutLog {
         }
     }
 
-    /// Asks for the file of a resumed thread before there is anything to write, so that one which another
-    /// process writes is told of at once.
+    /// Asks for the file of a resumed thread before there is anything to write, so that one which cannot
+    /// be written is told of at once.
     pub(crate) fn claim(&mut self, cx: &mut Cx<'_>) {
         if self.writing.is_none() {
             self.write(cx);
@@ -130,11 +133,15 @@ impl RolloutLog {
         }
     }
 
-    /// The thread ends: what could not be written until now is lost, and that is said.
+    /// The thread ends: what could not be written until now is lost, and that is said; another
+    /// process may have the file.
     pub(crate) fn give_up(&mut self, cx: &mut Cx<'_>) {
         let unsaved = std::mem::take(&mut self.unsaved);
         if !unsaved.is_empty() {
             self.lose(unsaved.len(), None, cx);
+        }
+        if let Some(path) = self.path.clone().filter(|_| self.begun > 0) {
+            cx.release(path);
         }
     }
 
@@ -179,6 +186,12 @@ impl RolloutLog {
     }
 
     fn on_failed(&mut self, writing: Writing, error: &HostError, cx: &mut Cx<'_>) {
+        if error.kind == HostErrorKind::InUse {
+            // What another process has is never written between, also when it lets go of it.
+            self.path = None;
+            self.pending.clear();
+            return cx.warn(format!("nothing more of this conversation is saved: {error}"));
+        }
         self.sync |= writing.sync;
         if writing.bytes.len() > LOG_PENDING_BYTES_MAX {
             self.lose(writing.bytes.len(), Some(error), cx);

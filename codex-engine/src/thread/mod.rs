@@ -273,6 +273,7 @@ impl Thread {
             State::Starting(mut starting) => {
                 starting.early.give_back(cx);
                 starting.early.refuse_commands(cx);
+                starting.give_up(cx);
                 cx.moved(MACHINE, "Starting", "stop", "(stopped)");
                 return ControlFlow::Break(Done::Stopped);
             }
@@ -486,6 +487,7 @@ impl Thread {
         if let State::Starting(starting) = &mut self.state {
             starting.early.give_back(cx);
             starting.early.refuse_commands(cx);
+            starting.give_up(cx);
         }
         cx.moved(MACHINE, "Starting", "rollout unusable", "(refused)");
         ControlFlow::Break(Done::Refused(self.op, refused))
@@ -597,7 +599,8 @@ fn on_shared(
         }
         (Part::Tool { run, file }, Some(turn)) => turn.on_tool(run, file, reply, shared, cx),
         (
-            Part::Model
+            Part::Claim
+            | Part::Model
             | Part::Project
             | Part::Realtime(..)
             | Part::Recovery { .. }

@@ -7,12 +7,15 @@
 //! Waiting --failed, late--> Filled      the project is optional: the thread says what is missing
 //! Waiting --failed, late--> (refused)   the rollout of a thread to resume is not
 //! ```
+//!
+//! The rollout of a thread to resume is claimed before it is read, so that no other process adds to it
+//! what this one does not know. One that another process has is not resumed.
 
 use std::path::{Path, PathBuf};
 
 use codex_proto::{
     EffectId, EffectKind, HostErrorKind, Mono, Refused, Reply,
-    effect::{ProjectInfo, ProjectQuery},
+    effect::{Append, ProjectInfo, ProjectQuery},
     rollout::{self, LineKind},
 };
 
@@ -91,7 +94,13 @@ impl Starting {
         let resume = match path {
             None => Resume::New,
             Some(path) => {
-                cx.start(Part::Resume, EffectKind::Read { path: path.clone(), bytes_max });
+                let (thread, path_of) = (cx.thread, path.clone());
+                if fork.is_some() || cx.settings.ephemeral {
+                    cx.start(Part::Resume, EffectKind::Read { path: path_of, bytes_max });
+                } else {
+                    let claim = Append { thread, path: path_of, bytes: Vec::new(), sync: false };
+                    cx.start(Part::Claim, EffectKind::Append(claim));
+                }
                 cx.moved(MACHINE, NEW, "start", "Waiting");
                 let until = now.after_ms(RESUME_MS);
                 let reader = Box::new(Reader::new(cx.settings.interactive, fork.is_some()));
@@ -136,10 +145,35 @@ impl Starting {
                 }
                 self.project.fill("failed", cx);
             }
+            (Part::Claim, reply) => self.on_claim(&reply, cx)?,
             (Part::Resume, reply) => self.on_rollout(reply, cx)?,
             _ => {}
         }
         Ok(())
+    }
+
+    /// A file that cannot be written for another reason is read all the same: that is told later.
+    fn on_claim(&mut self, reply: &Reply, cx: &mut Cx<'_>) -> Result<(), Refused> {
+        let Resume::Reading { path, .. } = &self.resume else { return Ok(()) };
+        let path = path.clone();
+        match reply {
+            Reply::Failed(error) if error.kind == HostErrorKind::InUse => {
+                cx.moved(MACHINE, "Waiting", "failed", "(refused)");
+                Err(Refused::InUse { path, why: error.message.clone() })
+            }
+            _ => {
+                let bytes_max = ROLLOUT_BYTES_MAX;
+                cx.start(Part::Resume, EffectKind::Read { path, bytes_max });
+                Ok(())
+            }
+        }
+    }
+
+    /// There will be no thread: another process may have the file.
+    pub(super) fn give_up(&self, cx: &mut Cx<'_>) {
+        if let Some(path) = self.rollout().filter(|_| !cx.settings.ephemeral) {
+            cx.release(path.to_owned());
+        }
     }
 
     fn on_rollout(&mut self, reply: Reply, cx: &mut Cx<'_>) -> Result<(), Refused> {

@@ -36,6 +36,8 @@ pub struct Harness {
     pub rollout: Vec<u8>,
     /// What every `Append` is answered with.
     pub append_fails: Option<HostErrorKind>,
+    /// Rollouts that were let go of.
+    pub released: Vec<(ThreadId, PathBuf)>,
     next_op: u64,
 }
 
@@ -68,6 +70,7 @@ impl Harness {
             files: BTreeMap::new(),
             rollout: Vec::new(),
             append_fails: None,
+            released: Vec::new(),
             next_op: 1,
         }
     }
@@ -159,6 +162,10 @@ impl Harness {
                     vec![(id, Reply::Failed(error))]
                 }
             },
+            EffectKind::Release { thread, path } => {
+                self.released.push((*thread, path.clone()));
+                vec![(id, Reply::Closed)]
+            }
             EffectKind::Snapshot(_) => vec![(id, Reply::Closed)],
             EffectKind::Cancel(other) => {
                 let known = self.open.iter().any(|effect| effect.id == *other);

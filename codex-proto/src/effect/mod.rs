@@ -13,6 +13,7 @@
 //! Preconnect: Closed | Failed                           Closed: the connection is up and kept
 //! Project  : Project Closed | Failed
 //! Read     : Bytes* (Closed | Failed)
+//! Release  : Closed | Failed
 //! RtcOpen  : Offer (Audio | Channel | Link | Sent)* (Closed | Failed)    Failed at any point
 //! Snapshot : Closed | Failed
 //! Socket   : Opened (Bytes | Sent)* (Closed | Failed)   or, when the peer declines,
@@ -101,6 +102,14 @@ pub enum EffectKind {
         /// A larger file fails with [`crate::HostErrorKind::TooLarge`].
         bytes_max: u64,
     },
+    /// Gives up a rollout, which another process may append to from then on. Lane: the thread's
+    /// appends.
+    Release {
+        /// Whose rollout.
+        thread: ThreadId,
+        /// Its file.
+        path: PathBuf,
+    },
     /// Tells a running `Spawn` with a terminal its size.
     Resize {
         /// The `Spawn`.
@@ -166,6 +175,7 @@ impl EffectKind {
     pub fn lane(&self) -> Option<(LaneKind, ThreadId)> {
         match self {
             Self::Append(append) => Some((LaneKind::Append, append.thread)),
+            Self::Release { thread, .. } => Some((LaneKind::Append, *thread)),
             Self::Patch(patch) => Some((LaneKind::Patch, patch.thread)),
             Self::AudioOpen(_)
             | Self::AudioPlay(_)
@@ -209,6 +219,7 @@ impl EffectKind {
             Self::Preconnect(_) => "preconnect",
             Self::Project(_) => "project",
             Self::Read { .. } => "read",
+            Self::Release { .. } => "release",
             Self::Resize { .. } => "resize",
             Self::RtcAnswer(_) => "rtc_answer",
             Self::RtcOpen(_) => "rtc_open",
@@ -227,7 +238,7 @@ impl EffectKind {
 /// Kinds of lanes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LaneKind {
-    /// Rollout writes of one thread.
+    /// Rollout writes of one thread, and its release.
     Append,
     /// File changes of one thread.
     Patch,
@@ -240,8 +251,9 @@ pub struct Append {
     pub thread: ThreadId,
     /// Absolute path; the file and its folders are created when missing.
     pub path: PathBuf,
-    /// Whole lines, each ended by LF. Written by one call; a partial write is undone. None asks only
-    /// whether this process may write the file, which no other one may from then on.
+    /// Whole lines, each ended by LF. Written by one call; a partial write is undone. None claims a
+    /// file that is there: no other process may write it from then on. When another one has it
+    /// already, that fails with [`crate::HostErrorKind::InUse`], as every append does.
     #[serde(with = "crate::journal::bytes")]
     pub bytes: Vec<u8>,
     /// Sync the file after answering `Closed`.
@@ -641,6 +653,7 @@ impl Grammar {
             EffectKind::Append(_)
             | EffectKind::Patch(_)
             | EffectKind::Preconnect(_)
+            | EffectKind::Release { .. }
             | EffectKind::Snapshot(_) => Shape::Unit,
             EffectKind::AudioOpen(_) => Shape::Audio,
             EffectKind::Image { .. } | EffectKind::Read { .. } => Shape::Bytes,

@@ -1,13 +1,17 @@
 //! Claim: nothing runs before the rollout line of its call was written (or its failure reported); a
-//! turn ends only when none of its lines is
-//! still being written, or the engine says that it stopped waiting.
+//! turn ends only when none of its lines is still being written, or the engine says that it stopped
+//! waiting; nothing is written to a rollout that another process has.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
     sync::Arc,
 };
 
-use codex_proto::{EffectId, EffectKind, Event, Input, Output, Settings, ThreadId, item::ItemBody};
+use codex_proto::{
+    EffectId, EffectKind, Event, HostErrorKind, Input, Output, Reply, Settings, ThreadId,
+    item::ItemBody,
+};
 
 use super::Check;
 
@@ -17,12 +21,17 @@ const CALL_ID: &str = "\"call_id\":\"";
 pub(super) struct Order {
     settings: Arc<Settings>,
     writing: BTreeMap<EffectId, (ThreadId, Vec<u8>)>,
+    /// Rollouts that are being claimed, and those that another process had when they were.
+    claims: BTreeMap<EffectId, PathBuf>,
+    taken: BTreeSet<PathBuf>,
     /// Calls whose lines are written, or could not be.
     settled: BTreeSet<(ThreadId, String)>,
     /// A process whose item follows.
     spawned: bool,
     /// Threads that said that they do not wait for the disk any longer.
     gave_up: BTreeSet<ThreadId>,
+    /// Threads that said that they are written no more.
+    unsaved: BTreeSet<ThreadId>,
 }
 
 impl Order {
@@ -30,14 +39,19 @@ impl Order {
         Self {
             settings: Arc::clone(settings),
             writing: BTreeMap::new(),
+            claims: BTreeMap::new(),
+            taken: BTreeSet::new(),
             settled: BTreeSet::new(),
             spawned: false,
             gave_up: BTreeSet::new(),
+            unsaved: BTreeSet::new(),
         }
     }
 
     fn is_settled(&self, thread: ThreadId, call_id: &str) -> bool {
-        self.settings.ephemeral || self.settled.contains(&(thread, call_id.to_owned()))
+        self.settings.ephemeral
+            || self.unsaved.contains(&thread)
+            || self.settled.contains(&(thread, call_id.to_owned()))
     }
 
     fn is_writing(&self, thread: ThreadId) -> bool {
@@ -47,6 +61,16 @@ impl Order {
 
 impl Check for Order {
     fn on_input(&mut self, input: &Input) -> Result<(), String> {
+        if let Input::Reply(id, reply) = input
+            && let Some(path) = self.claims.remove(id)
+        {
+            match reply {
+                Reply::Failed(error) if error.kind == HostErrorKind::InUse => {
+                    self.taken.insert(path);
+                }
+                _ => drop(self.taken.remove(&path)),
+            }
+        }
         if let Input::Reply(id, reply) = input
             && reply.is_terminal()
             && let Some((thread, bytes)) = self.writing.remove(id)
@@ -62,7 +86,11 @@ impl Check for Order {
         match output {
             Output::Effect(effect) => match &effect.kind {
                 EffectKind::Append(append) => {
-                    // One without bytes only claims the file.
+                    if append.bytes.is_empty() {
+                        self.claims.insert(effect.id, append.path.clone());
+                    } else if self.taken.contains(&append.path) {
+                        return Err("an append to a rollout that another process has".into());
+                    }
                     if append.bytes.last().is_some_and(|last| *last != b'\n') {
                         return Err("an append that does not end its line".into());
                     }
@@ -98,6 +126,9 @@ impl Check for Order {
                     || message.starts_with("the thread was stopped before everything")
                 {
                     self.gave_up.insert(*thread);
+                }
+                if message.starts_with("nothing more of this conversation is saved") {
+                    self.unsaved.insert(*thread);
                 }
                 Ok(())
             }

@@ -1,7 +1,7 @@
 //! Files: a workspace, rollouts, and a disk that may be full.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -23,6 +23,8 @@ pub struct Files {
     pub contents: BTreeMap<PathBuf, Vec<u8>>,
     /// Writes that will fail because the disk is full.
     full_for: u64,
+    /// Rollouts that the engine's process has; no other one can have them.
+    ours: BTreeSet<PathBuf>,
 }
 
 impl Default for Files {
@@ -34,6 +36,7 @@ impl Default for Files {
                 .map(|(path, text)| (PathBuf::from(path), text.as_bytes().to_vec()))
                 .collect(),
             full_for: 0,
+            ours: BTreeSet::new(),
         }
     }
 }
@@ -53,12 +56,20 @@ impl Files {
                 // Without faults somebody has made room.
                 let is_full = self.full_for > 0 && swarm.has(Fault::Full);
                 self.full_for = self.full_for.saturating_sub(1);
-                if is_full || swarm.strikes(Fault::Disk, rng) {
+                let is_taken =
+                    swarm.strikes(Fault::Taken, rng) && !self.ours.contains(&append.path);
+                let is_claim = append.bytes.is_empty();
+                if is_claim && is_taken {
+                    vec![(delay, failed(HostErrorKind::InUse, "it is open in process 7"))]
+                } else if is_full || swarm.strikes(Fault::Disk, rng) {
                     vec![(delay, failed(HostErrorKind::DiskFull, "no space left on device"))]
+                } else if is_claim && !self.contents.contains_key(&append.path) {
+                    vec![(delay, failed(HostErrorKind::NotFound, "no such file"))]
                 } else {
+                    self.ours.insert(append.path.clone());
                     let file = self.contents.entry(append.path.clone()).or_default();
                     // As the host does: a torn line is ended first.
-                    if file.last().is_some_and(|byte| *byte != b'\n') {
+                    if !is_claim && file.last().is_some_and(|byte| *byte != b'\n') {
                         file.push(b'\n');
                     }
                     file.extend_from_slice(&append.bytes);
@@ -76,6 +87,10 @@ impl Files {
                 }
                 None => vec![(delay, failed(HostErrorKind::NotFound, "no such file"))],
             },
+            EffectKind::Release { path, .. } => {
+                self.ours.remove(path);
+                vec![(delay, Reply::Closed)]
+            }
             EffectKind::Image { path } => {
                 if rng.bool() {
                     vec![

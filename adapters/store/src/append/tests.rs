@@ -28,7 +28,7 @@ fn folders_and_file_are_created_private() {
     use std::os::unix::fs::PermissionsExt as _;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("sessions/2026/01/02/rollout.jsonl");
-    let appender = Appender::new(4);
+    let appender = Appender::default();
     run(&appender, &lines(thread(1), &path, "a\n")).unwrap();
     run(&appender, &lines(thread(1), &path, "b\nc\n")).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "a\nb\nc\n");
@@ -42,7 +42,7 @@ fn an_unfinished_last_line_is_ended_first() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("r.jsonl");
     fs::write(&path, "whole\n{\"torn").unwrap();
-    let appender = Appender::new(4);
+    let appender = Appender::default();
     run(&appender, &lines(thread(1), &path, "next\n")).unwrap();
     run(&appender, &lines(thread(1), &path, "last\n")).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "whole\n{\"torn\nnext\nlast\n");
@@ -52,11 +52,11 @@ fn an_unfinished_last_line_is_ended_first() {
 fn a_second_writer_is_told_who_has_the_thread() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("r.jsonl");
-    let (first, second) = (Appender::new(4), Appender::new(4));
+    let (first, second) = (Appender::default(), Appender::default());
     run(&first, &lines(thread(1), &path, "a\n")).unwrap();
     let error = run(&second, &lines(thread(1), &path, "b\n")).unwrap_err();
     assert_is_open(&error);
-    first.release(thread(1));
+    first.release(thread(1), &path);
     run(&second, &lines(thread(1), &path, "b\n")).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "a\nb\n");
 }
@@ -66,7 +66,7 @@ fn an_append_of_nothing_takes_the_lock_and_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("r.jsonl");
     fs::write(&path, "whole\n{\"torn").unwrap();
-    let (first, second) = (Appender::new(4), Appender::new(4));
+    let (first, second) = (Appender::default(), Appender::default());
     run(&first, &lines(thread(1), &path, "")).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "whole\n{\"torn");
     for text in ["", "b\n"] {
@@ -78,11 +78,9 @@ fn an_append_of_nothing_takes_the_lock_and_changes_nothing() {
 /// Which process has it is the kernel's to say, and it may not.
 #[track_caller]
 fn assert_is_open(error: &HostError) {
-    let start = format!("thread {} is open in ", thread(1));
-    let rest = error.message.strip_prefix(&start).unwrap_or_else(|| panic!("{error}"));
-    let (owner, advice) = rest.split_once("; ").unwrap();
-    assert!(["this process", "another process"].contains(&owner), "{error}");
-    assert!(advice.starts_with("close it there, or go on in a fork of it"), "{error}");
+    let owner = error.message.strip_prefix("it is open in ");
+    assert!(matches!(owner, Some("this process" | "another process")), "{error}");
+    assert_eq!(error.kind, HostErrorKind::InUse);
 }
 
 #[test]
@@ -99,17 +97,35 @@ fn the_owner_of_a_lock_is_found_in_the_table() {
 }
 
 #[test]
-fn few_files_stay_open_and_the_rest_reopen() {
+fn what_is_claimed_is_there_and_belongs_to_the_thread_that_writes_it() {
     let dir = tempfile::tempdir().unwrap();
-    let appender = Appender::new(2);
+    let path = dir.path().join("r.jsonl");
+    let (first, second) = (Appender::default(), Appender::default());
+    let error = run(&first, &lines(thread(1), &path, "")).unwrap_err();
+    assert_eq!((error.kind, path.exists()), (HostErrorKind::NotFound, false));
+    fs::write(&path, "a\n").unwrap();
+    // Who resumes a thread claims its rollout before it knows its id.
+    run(&first, &lines(thread(1), &path, "")).unwrap();
+    run(&first, &lines(thread(2), &path, "b\n")).unwrap();
+    first.release(thread(1), &path);
+    run(&second, &lines(thread(3), &path, "c\n")).unwrap_err();
+    first.release(thread(2), &path);
+    run(&second, &lines(thread(3), &path, "c\n")).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "a\nb\nc\n");
+}
+
+#[test]
+fn a_process_has_any_number_of_rollouts() {
+    let dir = tempfile::tempdir().unwrap();
+    let (appender, other) = (Appender::default(), Appender::default());
     for round in 0..3 {
-        for n in 0..5 {
+        for n in 0..40 {
             let path = dir.path().join(format!("{n}"));
             run(&appender, &lines(thread(n), &path, &format!("{round}\n"))).unwrap();
+            run(&other, &lines(thread(n), &path, "x\n")).unwrap_err();
         }
     }
-    assert_eq!(lock(&appender.open).len(), 2);
-    for n in 0..5 {
+    for n in 0..40 {
         assert_eq!(fs::read_to_string(dir.path().join(format!("{n}"))).unwrap(), "0\n1\n2\n");
     }
 }
@@ -118,10 +134,10 @@ fn few_files_stay_open_and_the_rest_reopen() {
 fn a_released_rollout_is_free_though_a_child_has_its_descriptor() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("r.jsonl");
-    let (first, second) = (Appender::new(4), Appender::new(4));
+    let (first, second) = (Appender::default(), Appender::default());
     run(&first, &lines(thread(1), &path, "a\n")).unwrap();
-    let of_child = lock(&first.open)[0].file.try_clone().unwrap();
-    first.release(thread(1));
+    let of_child = lock(&first.open)[0].1.file.try_clone().unwrap();
+    first.release(thread(1), &path);
     run(&second, &lines(thread(1), &path, "b\n")).unwrap();
     drop(of_child);
 }
@@ -130,7 +146,7 @@ fn a_released_rollout_is_free_though_a_child_has_its_descriptor() {
 fn a_removed_transcript_is_reported_not_started_anew() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("r.jsonl");
-    let appender = Appender::new(4);
+    let appender = Appender::default();
     run(&appender, &lines(thread(1), &path, "a\n")).unwrap();
     fs::remove_file(&path).unwrap();
     let error = run(&appender, &lines(thread(1), &path, "b\n")).unwrap_err();
@@ -143,7 +159,7 @@ fn what_is_no_file_is_refused_without_waiting() {
     let dir = tempfile::tempdir().unwrap();
     let fifo = dir.path().join("fifo");
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, FileType::Fifo, 0o600.into(), 0).unwrap();
-    let appender = Appender::new(4);
+    let appender = Appender::default();
     for path in [&fifo, dir.path(), Path::new("/dev/null"), Path::new("/dev/full")] {
         assert!(run(&appender, &lines(thread(1), path, "a\n")).is_err(), "{}", path.display());
     }

@@ -10,6 +10,7 @@ mod chrome;
 mod diff;
 mod field;
 mod help;
+mod in_use;
 mod list;
 pub(crate) mod model;
 pub(crate) mod permissions;
@@ -34,6 +35,7 @@ pub use self::{
     bindings::{Bindings, Bound},
     diff::DiffViewer,
     help::Help,
+    in_use::InUse,
     model::ModelPicker,
     permissions::PermissionsPicker,
     resume::SessionPicker,
@@ -278,6 +280,8 @@ popups! {
     Diff(DiffViewer),
     /// Keys and commands.
     Help(Help),
+    /// A conversation that another process has.
+    InUse(InUse),
     /// Which model.
     Model(ModelPicker),
     /// When to ask, and what commands may touch.

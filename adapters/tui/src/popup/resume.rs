@@ -161,6 +161,11 @@ impl Layer for SessionPicker {
         Handled::Close
     }
 
+    fn on_left(&mut self, desk: &mut Desk) -> Handled {
+        desk.stay();
+        Handled::Close
+    }
+
     fn on_answer(&mut self, answer: &Answer, desk: &mut Desk) {
         let Answer::Sessions(sessions) = answer else { return };
         self.list = List::new(self.entries(sessions, desk))

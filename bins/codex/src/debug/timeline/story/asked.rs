@@ -112,7 +112,7 @@ impl Teller {
             | EffectKind::RtcSend(_)
             | EffectKind::Send(_)
             | EffectKind::Socket(_) => self.voice_effect(effect),
-            EffectKind::Resize { .. } => {}
+            EffectKind::Release { .. } | EffectKind::Resize { .. } => {}
             EffectKind::Survey(_) => {
                 self.start(id, Disk, What::Other, "look at recent work".into(), "");
             }
