@@ -22,8 +22,6 @@ use crate::{
 
 /// Cells whose rows are kept.
 const KEPT_MAX: usize = 600;
-/// Lines of an unfinished entry that are laid out while its end is shown.
-const LIVE_LINES_MAX: usize = 300;
 /// Rows of a turn of the wheel.
 const WHEEL_ROWS: usize = 3;
 /// Columns of what is searched for, its label included, however few there are.
@@ -137,6 +135,7 @@ impl Scroll {
     /// Draws the window. Returns the rows that are in it.
     pub(crate) fn view(&mut self, area: Rect, buffer: &mut Buffer, desk: &Desk) -> Vec<Line> {
         self.keep_up(desk);
+        self.height = area.height.into();
         let (cell, row) = self.bottom.unwrap_or(self.end(desk));
         let rows = self.rows_up_from(cell, row, area.height.into(), desk);
         let selected = desk.look.style(Role::Selected);
@@ -181,8 +180,8 @@ impl Scroll {
             if index > transcript.cells().len() {
                 return None;
             }
-            // At the end only the last rows are seen; to scroll through it, all are needed.
-            let most = if self.bottom.is_none() { LIVE_LINES_MAX } else { usize::MAX };
+            // At the end only the last rows are seen; elsewhere a row is counted from the first one.
+            let most = if self.bottom.is_none() { self.height } else { usize::MAX };
             let mut lines = transcript.live(&desk.session, desk.now.mono, &context, most);
             if !lines.is_empty() && index > 0 && !lines[0].is_empty() {
                 lines.insert(0, Line::new());
@@ -230,7 +229,7 @@ impl Scroll {
     fn up(&mut self, count: usize, desk: &Desk) {
         self.keep_up(desk);
         let first = desk.transcript.forgotten();
-        let (mut cell, mut row) = self.bottom.unwrap_or(self.end(desk));
+        let (mut cell, mut row) = *self.bottom.get_or_insert(self.end(desk));
         let mut left = count;
         loop {
             let rows = self.rows(cell, desk).map_or(0, |rows| rows.len());
@@ -295,7 +294,8 @@ impl Scroll {
         }
         let first = desk.transcript.forgotten();
         let (live, _) = self.end(desk);
-        let (mut cell, row) = self.bottom.unwrap_or(self.end(desk));
+        let before = self.bottom;
+        let (mut cell, row) = *self.bottom.get_or_insert(self.end(desk));
         let mut limit = Some(row);
         let has = |line: &Line| line.text().to_lowercase().contains(&query);
         let found = loop {
@@ -319,9 +319,7 @@ impl Scroll {
         if let Some(find) = &mut self.find {
             find.is_missing = found.is_none();
         }
-        if found.is_some() {
-            self.bottom = found;
-        }
+        self.bottom = found.or(before);
     }
 
     /// Something was said by the user: they want to see what follows.

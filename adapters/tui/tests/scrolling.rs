@@ -41,6 +41,24 @@ fn nothing_leaves_and_the_end_is_shown() {
 }
 
 #[test]
+fn a_long_entry_that_grows_is_scrolled_row_by_row() {
+    let mut run = run(4, 60, 20);
+    let text: String = (0..2_000).map(|line| format!("line {line}\n")).collect();
+    run.event(turn_started()).event(started(99, agent(""))).event(delta(99, "```\n"));
+    run.event(delta(99, &text));
+    let last = |run: &mut Run| {
+        rows(run).into_iter().rfind(|row| row.starts_with("line ")).unwrap_or_default()
+    };
+    assert_eq!(last(&mut run), "line 1999");
+    run.keys("<shift-up>");
+    assert_eq!(last(&mut run), "line 1998");
+    run.keys("<f3>line 1500<enter>");
+    assert_eq!(last(&mut run), "line 1500");
+    run.keys("<esc><alt-end><f3>no such text<enter><esc>");
+    assert_eq!(last(&mut run), "line 1999");
+}
+
+#[test]
 fn a_search_goes_up_and_marks_what_it_finds() {
     let mut run = run(40, 60, 12);
     run.draw_whole();
