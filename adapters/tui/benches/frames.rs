@@ -9,6 +9,8 @@
     reason = "a benchmark"
 )]
 
+mod answer;
+
 use std::time::{Duration, Instant};
 
 use codex_proto::{
@@ -28,7 +30,7 @@ const COLUMNS: u16 = 200;
 const ROWS: u16 = 60;
 const CELLS: u32 = 2_000;
 const KEYS: usize = 2_000;
-const DELTAS: u64 = 20_000;
+const DELTAS: usize = 20_000;
 const PASTES: usize = 20;
 
 fn thread() -> ThreadId {
@@ -165,29 +167,32 @@ fn paste(megabytes: usize) {
 }
 
 /// Deltas at 1,000 a second, frames as the pacer lets them.
-fn stream(mode: Mode, name: &str) {
+fn stream(mode: Mode, name: &str, what: &str, deltas: &[String]) {
     let mut bench = Bench::new(mode);
+    bench.frame();
+    (bench.frames, bench.bytes) = (0, 0);
     let mut pacer = Pacer::default();
     let body = ItemBody::AgentMessage { text: String::new() };
     bench.msg(Msg::Event(Event::ItemStarted { thread: thread(), item: TurnItem { id: 0, body } }));
-    let words = ["a ", "word ", "**bold** ", "`code` ", "and then\n", "some more.\n\n", "- item\n"];
+    let mut times = Vec::new();
     let start = Instant::now();
-    for index in 0..DELTAS {
+    for (index, delta) in (0..).zip(deltas) {
         bench.now.mono = Mono(index * 1_000);
-        let word = words[usize::try_from(index * 7 % 11).unwrap() % words.len()];
-        bench.msg(Msg::Event(Event::ItemDelta { thread: thread(), item: 0, delta: word.into() }));
+        let delta = delta.as_str().into();
+        bench.msg(Msg::Event(Event::ItemDelta { thread: thread(), item: 0, delta }));
         pacer.want();
         if pacer.draw(bench.now.mono) {
+            let start = Instant::now();
             bench.frame();
+            times.push(start.elapsed());
         }
     }
     let took = start.elapsed();
-    let share = took.as_secs_f64() / (DELTAS as f64 / 1_000.0) * 100.0;
-    println!(
-        "{name}: {DELTAS} deltas at 1,000 a second: {share:.2} % of a core, {} frames, {} bytes a frame",
-        bench.frames,
-        bench.bytes / bench.frames.max(1),
-    );
+    let share = took.as_secs_f64() / (deltas.len() as f64 / 1_000.0) * 100.0;
+    let (frames, bytes) = (bench.frames, bench.bytes / bench.frames.max(1));
+    let what = format!("{name}: {what}, {} deltas at 1,000 a second", deltas.len());
+    println!("{what}: {share:.2} % of a core, {frames} frames, {bytes} bytes a frame");
+    report("    a frame", &mut times);
 }
 
 fn main() {
@@ -196,6 +201,10 @@ fn main() {
     keys(Mode::FullScreen, "full screen");
     paste(1);
     paste(10);
-    stream(Mode::Inline, "inline");
-    stream(Mode::FullScreen, "full screen");
+    for (mode, name) in [(Mode::Inline, "inline"), (Mode::FullScreen, "full screen")] {
+        stream(mode, name, "an answer", &answer::answer(DELTAS));
+        for (what, deltas) in answer::kinds() {
+            stream(mode, name, what, &deltas);
+        }
+    }
 }

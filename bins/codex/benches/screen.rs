@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, unsafe_code, reason = "a benchmark")]
 
+#[path = "../../../adapters/tui/benches/answer/mod.rs"]
+mod answer;
 #[path = "../tests/world/pty.rs"]
 mod pty;
 #[path = "../tests/world/mod.rs"]
@@ -248,25 +250,64 @@ fn waiting() {
     row("waiting for a tool, 10 s", &figure, "<= 4 redraws/s, <= 0.5 % CPU");
 }
 
+/// Of each frame that shows more than the clock: when it came, in seconds.
+fn frames_with_text(pty: &Pty, from: usize, began: Instant) -> Vec<f64> {
+    let bytes = pty.written();
+    let text = String::from_utf8_lossy(&bytes[from..]);
+    let mut offset = from;
+    let mut times = Vec::new();
+    for frame in text.split_inclusive("\x1b[?2026l") {
+        offset += frame.len();
+        // Sequences of terminals end with their first letter.
+        let shown = frame.split('\x1b').skip(1).map(|piece| {
+            let end = piece.find(|char: char| char.is_ascii_alphabetic()).map_or(0, |at| at + 1);
+            piece[end..].chars().filter(|char| char.is_alphabetic()).count()
+        });
+        if shown.sum::<usize>() > 1 {
+            times.push(pty.arrived(offset).saturating_duration_since(began).as_secs_f64());
+        }
+    }
+    times
+}
+
 fn streaming() {
-    let step =
-        json!({ "items": [{ "message": "word ", "times": 20_000 }], "deltas": true, "gap_ms": 1 });
+    const DELTAS: usize = 20_000;
+    let text = answer::answer(DELTAS).concat();
+    let step = json!({ "items": [{ "message": text }], "deltas": true, "gap_ms": 1 });
     let world = world_of(&json!({ "steps": [step] }));
     let mut pty = Pty::start(world.command(&[]), 120, 40);
     pty.until_shown("\u{203a} ");
     pty.line("stream");
-    pty.until_shown("word");
-    let (began, frames) = (Instant::now(), pty.frame_count());
+    pty.until_shown("## 1");
+    let (began, from) = (Instant::now(), pty.byte_count());
     let before = costs(pty.child.id());
     pty.until_long("context left");
     let seconds = began.elapsed().as_secs_f64();
     let after = costs(pty.child.id());
+    let times = frames_with_text(&pty, from, began);
+    let pause = times.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
+    // Whole seconds only.
+    let mut counts = vec![0_usize; seconds as usize];
+    for time in &times {
+        if let Some(count) = counts.get_mut(*time as usize) {
+            *count += 1;
+        }
+    }
     let figure = format!(
-        "{:.1} % of a core, {:.1} frames/s, {seconds:.1} s",
+        "{:.1} % of a core, {:.1} s, {} frames with text, {} kB",
         (after.cpu_ms - before.cpu_ms) / seconds / 10.0,
-        (pty.frame_count() - frames) as f64 / seconds
+        seconds,
+        times.len(),
+        (pty.byte_count() - from) / 1_000,
     );
-    row("streaming 20,000 deltas", &figure, "<= 15 %, <= 60 frames/s at 1,000/s");
+    row("streaming 20,000 deltas of an answer", &figure, "<= 15 % at 1,000/s");
+    let figure = spread(counts.iter().map(|count| *count as f64).collect());
+    row("the same, frames with text in a second, least / median / p99", &figure, "30 to 60");
+    row(
+        "the same, longest pause between two of them",
+        &format!("{:.0} ms", pause * 1e3),
+        "<= 100 ms",
+    );
 }
 
 /// Proportional set of the process and all below it, in MiB.

@@ -37,6 +37,8 @@ pub(crate) struct Seen {
     parser: vt100::Parser,
     /// Everything that was written.
     pub(crate) bytes: Vec<u8>,
+    /// When so many bytes had come.
+    arrivals: Vec<(usize, Instant)>,
 }
 
 impl Pty {
@@ -69,7 +71,7 @@ impl Pty {
         let child = command.spawn().unwrap();
         let master = File::from(master);
         let parser = vt100::Parser::new(cells(rows), cells(columns), 10_000);
-        let seen = Arc::new(Mutex::new(Seen { parser, bytes: Vec::new() }));
+        let seen = Arc::new(Mutex::new(Seen { parser, bytes: Vec::new(), arrivals: Vec::new() }));
         let (mut from, mut to) = (master.try_clone().unwrap(), master.try_clone().unwrap());
         let shown = Arc::clone(&seen);
         thread::spawn(move || {
@@ -80,6 +82,8 @@ impl Pty {
                 let mut seen = shown.lock().unwrap();
                 seen.parser.process(bytes);
                 seen.bytes.extend_from_slice(bytes);
+                let count = seen.bytes.len();
+                seen.arrivals.push((count, Instant::now()));
                 drop(seen);
                 for (question, answer) in [
                     ("\x1b]11;?", "\x1b]11;rgb:0000/0000/0000\x1b\\"),
@@ -147,6 +151,13 @@ impl Pty {
     /// Bytes that were written so far.
     pub(crate) fn byte_count(&self) -> usize {
         self.seen.lock().unwrap().bytes.len()
+    }
+
+    /// When this byte came.
+    pub(crate) fn arrived(&self, byte: usize) -> Instant {
+        let seen = self.seen.lock().unwrap();
+        let at = seen.arrivals.partition_point(|(count, _)| *count < byte);
+        seen.arrivals[at.min(seen.arrivals.len() - 1)].1
     }
 
     /// Frames that were written so far: synchronized updates.
