@@ -10,7 +10,7 @@ use std::{
     os::unix::fs::{FileExt as _, OpenOptionsExt as _},
     path::Path,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use codex_proto::{HostError, HostErrorKind, ThreadId};
@@ -27,9 +27,9 @@ pub const READ_BYTES_MAX: u64 = 8 << 20;
 pub const PROMPTS_MAX: usize = 20_000;
 /// Bytes that are moved at once.
 const MOVE_BYTES: usize = 64 << 10;
-/// How often and how long a lock is waited for.
-const LOCK_TRIES: u32 = 10;
-const LOCK_PAUSE: Duration = Duration::from_millis(100);
+/// How long a lock is waited for, and how long between two looks.
+const LOCK_TIME_MAX: Duration = Duration::from_secs(10);
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 #[derive(Serialize, Deserialize)]
 struct Entry {
@@ -39,7 +39,7 @@ struct Entry {
 }
 
 /// Appends a prompt. `bytes_max` is `history.max_bytes`: beyond it the oldest prompts go, until 80 %
-/// are left. Blocking, up to a second when another process holds the file.
+/// are left. Blocking, up to ten seconds when another process holds the file.
 ///
 /// # Errors
 /// When the file cannot be written, or stays locked.
@@ -62,7 +62,7 @@ pub fn append(
         .mode(0o600)
         .open(&path)
         .map_err(|error| fail::at("open", &path, error))?;
-    lock(&file, &path)?;
+    let _lock = Lock::take(&file, &path)?;
     let fail = |error: io::Error| fail::at("write", &path, error);
     // A line that somebody left unfinished is ended first.
     let size = file.metadata().map_err(fail)?.len();
@@ -76,16 +76,34 @@ pub fn append(
     Ok(())
 }
 
-fn lock(file: &File, path: &Path) -> Result<(), HostError> {
-    for _ in 0..LOCK_TRIES {
-        match flock(file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(()),
-            Err(rustix::io::Errno::WOULDBLOCK) => thread::sleep(LOCK_PAUSE),
-            // A file system without locks; one write is whole all the same.
-            Err(_) => return Ok(()),
+/// The lock of an open file, let go of when dropped.
+struct Lock(File);
+
+impl Lock {
+    fn take(file: &File, path: &Path) -> Result<Self, HostError> {
+        let lock = file.try_clone().map_err(|error| fail::at("lock", path, error))?;
+        let deadline = Instant::now() + LOCK_TIME_MAX;
+        loop {
+            match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < deadline => {
+                    thread::sleep(LOCK_PAUSE);
+                }
+                Err(rustix::io::Errno::WOULDBLOCK) => {
+                    let what = "is locked by another process";
+                    return Err(fail::found(HostErrorKind::Other, path, what));
+                }
+                // A file system without locks is no obstacle; one write is whole all the same.
+                Ok(()) | Err(_) => return Ok(Self(lock)),
+            }
         }
     }
-    Err(fail::found(HostErrorKind::Other, path, "is locked by another process"))
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A child between its fork and its exec has the descriptor too, and with it the lock.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
 }
 
 fn ends_with_newline(file: &mut File) -> io::Result<bool> {
@@ -225,6 +243,17 @@ mod tests {
         }
         fs::write(home.path().join(NAME), bytes).unwrap();
         assert_eq!(read(home.path()).unwrap(), ["one", "two", "three\0😀"]);
+    }
+
+    #[test]
+    fn a_lock_is_let_go_of_though_a_child_has_its_descriptor() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join(NAME);
+        let file = File::create(&path).unwrap();
+        drop(Lock::take(&file, &path).unwrap());
+        // `file` stands for the child's copy.
+        let other = File::open(&path).unwrap();
+        flock(&other, FlockOperation::NonBlockingLockExclusive).unwrap();
     }
 
     #[test]

@@ -363,7 +363,7 @@ mod tests {
             let name = format!("rollout-{}T01-02-03-{id}.jsonl", day.replace('/', "-"));
             let path = folder.join(name);
             fs::write(&path, lines.concat()).unwrap();
-            let time = SystemTime::now() - Duration::from_secs(age);
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600 - age);
             File::options().append(true).open(&path).unwrap().set_modified(time).unwrap();
             path
         }

@@ -20,6 +20,8 @@ use codex_store::{Store, StoreConfig};
 
 const FOLDER: &str = "CODEX_STORE_TEST_FOLDER";
 const ROUNDS: usize = 40;
+/// Rounds until one kill must have come in the middle of a patch.
+const ROUNDS_MAX: usize = 4_000;
 const FILES: usize = 5;
 
 /// Version `n` of a file: its length and every byte tell `n`.
@@ -83,8 +85,11 @@ fn patching_child() {
 fn a_killed_patch_leaves_each_file_whole() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().canonicalize().unwrap();
-    let mut left_count = 0;
-    for _ in 0..ROUNDS {
+    let (mut rounds, mut left_count) = (0, 0);
+    // Without a kill in the middle of a patch the test would prove nothing.
+    while rounds < ROUNDS || left_count == 0 {
+        rounds += 1;
+        assert!(rounds < ROUNDS_MAX, "no kill comes in the middle of a patch");
         let mut child = Command::new(env::current_exe().unwrap())
             .args(["--exact", "patching_child", "--nocapture"])
             .env(FOLDER, &folder)
@@ -108,8 +113,6 @@ fn a_killed_patch_leaves_each_file_whole() {
         step(&store(), &folder);
         assert_eq!(leftovers(&folder), 0);
     }
-    // Otherwise the test would prove nothing.
-    assert!(left_count > 0);
 }
 
 /// Files beside those of the patch; all are recognisable.

@@ -75,11 +75,12 @@ fn an_append_of_nothing_takes_the_lock_and_changes_nothing() {
     }
 }
 
-/// Which process has it is the kernel's to say, and it may not.
+/// Which process has it is the kernel's to say, and it may not: its list is cut, and tells files
+/// apart by a number that another file system may have given too.
 #[track_caller]
 fn assert_is_open(error: &HostError) {
     let owner = error.message.strip_prefix("it is open in ");
-    assert!(matches!(owner, Some("this process" | "another process")), "{error}");
+    assert!(owner.is_some_and(|owner| owner.contains("process")), "{error}");
     assert_eq!(error.kind, HostErrorKind::InUse);
 }
 

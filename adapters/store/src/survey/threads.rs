@@ -157,7 +157,7 @@ mod tests {
         let text: String =
             std::iter::once(&meta).chain(lines).map(|line| format!("{line}\n")).collect();
         fs::write(&path, text).unwrap();
-        let time = SystemTime::now() - Duration::from_secs(age);
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600 - age);
         fs::File::options().append(true).open(&path).unwrap().set_modified(time).unwrap();
         id.parse().unwrap()
     }
