@@ -167,11 +167,31 @@ impl Journal {
     }
 }
 
+/// A file whose lock ends with it.
+struct Locked(File);
+
+impl Write for Locked {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // A child between its fork and its exec has the descriptor too, and with it the lock.
+        let _ = self.0.unlock();
+    }
+}
+
 /// Opens the file of a journal, locked for this process.
-fn open(path: &Path) -> io::Result<File> {
+fn open(path: &Path) -> io::Result<Locked> {
     // A pipe must not block, and a link must not lead elsewhere.
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let mut file = OpenOptions::new()
+    let file = OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
@@ -191,15 +211,16 @@ fn open(path: &Path) -> io::Result<File> {
         TryLockError::WouldBlock => io::Error::other("another process is writing it"),
         TryLockError::Error(error) => error,
     })?;
+    let mut file = Locked(file);
     if metadata.len() > 0 {
         let mut begin = [0; MAGIC.len()];
-        if file.read_exact(&mut begin).is_err() || begin != MAGIC {
+        if file.0.read_exact(&mut begin).is_err() || begin != MAGIC {
             let text = "the file exists and is no journal; name another one, or remove it";
             return Err(io::Error::other(text));
         }
-        file.set_permissions(Permissions::from_mode(0o600))?;
-        file.set_len(0)?;
-        io::Seek::rewind(&mut file)?;
+        file.0.set_permissions(Permissions::from_mode(0o600))?;
+        file.0.set_len(0)?;
+        io::Seek::rewind(&mut file.0)?;
     }
     Ok(file)
 }
