@@ -106,13 +106,15 @@ pub(crate) fn child_signals() -> io::Result<OwnedFd> {
     }
 }
 
-/// Gives a command the signals that a shell would give it: none blocked, SIGPIPE and SIGCHLD at
-/// their defaults. What the user had ignored (`nohup`) stays ignored.
+/// Gives a command the signals of a fresh session: none blocked, none ignored. What the agent was
+/// told to ignore (by `nohup`, or by a shell that started it in the background) would keep what we
+/// ask of the command from it, and Ctrl-C in a terminal of its own.
 pub(crate) fn default_signals() {
     // SAFETY: the set is initialised by sigemptyset; SIG_DFL is a valid disposition.
     unsafe {
-        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
-        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
+        for signal in codex_sandbox::RESET_SIGNALS {
+            libc::signal(signal, libc::SIG_DFL);
+        }
         let mut set = std::mem::zeroed::<libc::sigset_t>();
         libc::sigemptyset(&raw mut set);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const set, ptr::null_mut());

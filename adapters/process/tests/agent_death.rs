@@ -6,11 +6,11 @@ mod common;
 
 use std::{
     fs,
-    process::{Child, Command, Stdio},
-    time::Duration,
+    process::Child,
+    time::{Duration, Instant},
 };
 
-use common::{World, alive, came, gone};
+use common::{Agent, LONG, World, alive, came, fell, gone, mark};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// A command with a child in its group, one in a session of its own that ignores what can be
@@ -22,80 +22,43 @@ fn script(mark: &str) -> String {
     )
 }
 
-/// An agent that a failing test takes along, and that holds none of the test's pipes.
-struct Agent(Child);
-
-impl std::ops::Deref for Agent {
-    type Target = Child;
-
-    fn deref(&self) -> &Child {
-        &self.0
-    }
-}
-
-impl std::ops::DerefMut for Agent {
-    fn deref_mut(&mut self) -> &mut Child {
-        &mut self.0
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn agent(world: &World, access: &str, scripts: &[String]) -> Agent {
-    fs::create_dir_all(world.path("scratch/x")).unwrap();
-    let child = Command::new(env!("CARGO_BIN_EXE_codex-process-probe"))
-        .arg(world.dir.path())
-        .arg(access)
-        .args(scripts)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    Agent(child.unwrap())
-}
-
 #[test]
 fn killing_the_agent_kills_running_commands_and_what_ended_ones_left_behind() {
     let world = World::new();
-    let left_behind = "(setsid sleep 1081 &); true".to_owned();
-    let mut agent = agent(&world, "full", &[script("1081"), left_behind, script("1081")]);
-    came("1081", 11);
+    let mark = mark();
+    let left_behind = format!("(setsid sleep {mark} &); true");
+    let mut agent = Agent::start(&world, "full", &[script(&mark), left_behind, script(&mark)]);
+    came(&mark, 11);
     agent.kill().unwrap();
-    assert!(gone("1081", Duration::from_secs(2)), "{} left", alive("1081"));
+    gone(&mark);
     agent.wait().unwrap();
-    let spawner = world.path("scratch").display().to_string();
-    assert!(gone(&spawner, Duration::from_secs(2)), "the spawner stays");
+    // The spawner's.
+    gone(&world.path("scratch").display().to_string());
     assert!(!world.path("scratch").exists(), "the scratch directory stays");
 }
 
 #[test]
 fn killing_the_agent_kills_sandboxed_commands() {
     let world = World::new();
-    let mut agent = agent(&world, "boxed", &[script("1084"), script("1084")]);
-    came("1084", 11);
+    let mark = mark();
+    let mut agent = Agent::start(&world, "boxed", &[script(&mark), script(&mark)]);
+    came(&mark, 11);
     agent.kill().unwrap();
-    assert!(gone("1084", Duration::from_secs(2)), "{} left", alive("1084"));
+    gone(&mark);
     agent.wait().unwrap();
-    assert!(gone(&world.path("scratch").display().to_string(), Duration::from_secs(2)));
+    gone(&world.path("scratch").display().to_string());
     assert!(!world.path("scratch").exists(), "the scratch directory stays");
 }
 
 #[test]
 fn killing_the_spawner_kills_sandboxed_commands() {
     let world = World::new();
-    let mut agent = agent(&world, "boxed", &[script("1085")]);
-    came("1085", 6);
+    let mark = mark();
+    let mut agent = Agent::start(&world, "boxed", &[script(&mark)]);
+    came(&mark, 6);
     kill_process(spawner_of(&agent), Signal::KILL).unwrap();
-    let deadline = std::time::Instant::now() + Duration::from_secs(2);
-    while alive("1085") > 1 && std::time::Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    assert_eq!(alive("1085"), 1, "only the agent has the mark among its arguments");
+    fell(&mark, 1);
+    assert_eq!(alive(&mark), 1, "only the agent has the mark among its arguments");
     agent.kill().unwrap();
     agent.wait().unwrap();
 }
@@ -112,7 +75,7 @@ fn children(pid: u32) -> Vec<(Pid, String)> {
 }
 
 fn spawner_of(agent: &Child) -> Pid {
-    let deadline = std::time::Instant::now() + Duration::from_secs(2);
+    let deadline = Instant::now() + LONG;
     loop {
         // Children belong to the thread that made them, and pass to another one when it ends.
         let tasks = fs::read_dir(format!("/proc/{}/task", agent.id())).unwrap();
@@ -123,7 +86,7 @@ fn spawner_of(agent: &Child) -> Pid {
         if let Some(spawner) = found {
             return spawner;
         }
-        assert!(std::time::Instant::now() < deadline, "the agent has no spawner");
+        assert!(Instant::now() < deadline, "the agent has no spawner");
         std::thread::sleep(Duration::from_millis(2));
     }
 }
@@ -131,14 +94,12 @@ fn spawner_of(agent: &Child) -> Pid {
 #[test]
 fn killing_the_spawner_kills_its_commands() {
     let world = World::new();
-    let mut agent = agent(&world, "full", &[script("1082")]);
-    came("1082", 5);
+    let mark = mark();
+    let mut agent = Agent::start(&world, "full", &[script(&mark)]);
+    came(&mark, 5);
     kill_process(spawner_of(&agent), Signal::KILL).unwrap();
-    let deadline = std::time::Instant::now() + Duration::from_secs(2);
-    while alive("1082") > 1 && std::time::Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    assert_eq!(alive("1082"), 1, "only the agent has the mark among its arguments");
+    fell(&mark, 1);
+    assert_eq!(alive(&mark), 1, "only the agent has the mark among its arguments");
     agent.kill().unwrap();
     agent.wait().unwrap();
 }
@@ -146,18 +107,16 @@ fn killing_the_spawner_kills_its_commands() {
 #[test]
 fn killing_a_keeper_kills_its_command() {
     let world = World::new();
-    let mut agent = agent(&world, "full", &[script("1083")]);
-    came("1083", 6);
+    let mark = mark();
+    let mut agent = Agent::start(&world, "full", &[script(&mark)]);
+    came(&mark, 6);
     let spawner = spawner_of(&agent);
     let keepers = children(spawner.as_raw_nonzero().get().unsigned_abs());
     let [(keeper, name)] = &keepers[..] else { panic!("{keepers:?}") };
     assert_eq!(name, "codex-keeper");
     kill_process(*keeper, Signal::KILL).unwrap();
-    let deadline = std::time::Instant::now() + Duration::from_secs(2);
-    while alive("1083") > 1 && std::time::Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    assert_eq!(alive("1083"), 1, "only the agent has the mark among its arguments");
+    fell(&mark, 1);
+    assert_eq!(alive(&mark), 1, "only the agent has the mark among its arguments");
     agent.kill().unwrap();
     agent.wait().unwrap();
 }

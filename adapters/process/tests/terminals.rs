@@ -3,14 +3,12 @@
 
 mod common;
 
-use std::time::Duration;
-
 use codex_proto::{
     Reply,
     effect::{Signal, Spawn, TtySize},
     policy::SandboxPolicy,
 };
-use common::{Running, World, came, gone};
+use common::{Running, World, came, gone, mark};
 
 const SIZE: TtySize = TtySize { rows: 24, columns: 80 };
 
@@ -83,29 +81,32 @@ fn an_interactive_shell_has_jobs_and_goes_when_its_terminal_does() {
     each(|world, spawn| {
         let script = "exec bash --norc --noprofile -i";
         let mut running = world.start(spawn(script));
-        type_in(world, &running, "sleep 61.2 & echo $((40 + 2)); jobs\n");
+        let mark = mark();
+        type_in(world, &running, &format!("sleep {mark} & echo $((40 + 2)); jobs\n"));
         let seen = running.until("Running");
         assert!(seen.contains("42\r\n"), "{seen}");
         assert!(!seen.contains("no job control"), "{seen}");
         // Such a shell does not mind SIGTERM.
-        world.processes.signal(running.id, Signal::Terminate);
-        let told = running.finish();
+        let id = running.id;
+        let told = running.finish_asked(|| world.processes.signal(id, Signal::Terminate));
         assert!(told.exit().code >= 128 || told.exit().code == 1, "{:?}", told.exit());
         world.shutdown();
-        assert!(gone("sleep 61.2", Duration::from_secs(5)));
+        gone(&mark);
     });
 }
 
 #[test]
 fn what_detached_itself_from_the_terminal_is_killed_too() {
     each(|world, spawn| {
-        let mut running = world.start(spawn("setsid sleep 62.3 & echo on; exec sleep 62.3"));
+        let mark = mark();
+        let script = format!("setsid sleep {mark} & echo on; exec sleep {mark}");
+        let mut running = world.start(spawn(&script));
         running.until("on\r\n");
-        came("62.3", 2);
+        came(&mark, 2);
         world.processes.cancel(running.id);
         assert_eq!(running.finish().exit().code, 137);
         world.shutdown();
-        assert!(gone("62.3", Duration::from_secs(5)));
+        gone(&mark);
     });
 }
 

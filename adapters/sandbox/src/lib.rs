@@ -40,6 +40,21 @@ pub use unsupported::{Sandbox, SandboxedChild, run_foreground};
 /// Exit code for a command that was not run because the sandbox could not be set up.
 pub const EXIT_SANDBOX_FAILED: i32 = 126;
 
+/// Signals that a command gets at their defaults, whatever the agent does with them: those of a
+/// terminal, those that ask for an end, and those that a runtime sets for itself.
+#[cfg(target_os = "linux")]
+pub const RESET_SIGNALS: [i32; 9] = [
+    libc::SIGCHLD,
+    libc::SIGHUP,
+    libc::SIGINT,
+    libc::SIGPIPE,
+    libc::SIGQUIT,
+    libc::SIGTERM,
+    libc::SIGTSTP,
+    libc::SIGTTIN,
+    libc::SIGTTOU,
+];
+
 /// Facts about the host that a policy does not carry. All paths are absolute.
 #[derive(Clone, Debug)]
 pub struct SandboxHost {

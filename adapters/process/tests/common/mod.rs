@@ -2,8 +2,10 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "tests; each file uses a part")]
 
 use std::{
+    hash::{BuildHasher as _, RandomState},
     num::NonZeroU64,
     path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
     sync::atomic::{AtomicU64, Ordering},
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -15,6 +17,9 @@ use codex_proto::{
     effect::{Exit, Grammar, Spawn},
     policy::{EnvPolicy, SandboxPolicy},
 };
+
+/// Bounds a wait that only a failure makes long, however busy the machine is.
+pub const LONG: Duration = Duration::from_secs(120);
 
 pub struct World {
     pub dir: tempfile::TempDir,
@@ -123,28 +128,45 @@ impl World {
 }
 
 impl Running {
-    /// The next reply, within ten seconds; checked against the grammar.
+    /// The next reply, checked against the grammar.
     pub fn next(&mut self) -> Reply {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        self.next_within(LONG).expect("no reply in time")
+    }
+
+    fn next_within(&mut self, within: Duration) -> Option<Reply> {
+        let deadline = Instant::now() + within;
         loop {
             match self.replies.try_recv() {
                 Ok(reply) => {
                     self.grammar.on(&reply).unwrap();
-                    return reply;
+                    return Some(reply);
                 }
                 Err(async_channel::TryRecvError::Closed) => panic!("no terminal reply"),
-                Err(async_channel::TryRecvError::Empty) => {
-                    assert!(Instant::now() < deadline, "no reply in time");
+                Err(async_channel::TryRecvError::Empty) if Instant::now() < deadline => {
                     std::thread::sleep(Duration::from_micros(200));
                 }
+                Err(async_channel::TryRecvError::Empty) => return None,
             }
         }
     }
 
-    pub fn finish(mut self) -> Told {
+    pub fn finish(self) -> Told {
+        self.finish_asked(|| {})
+    }
+
+    /// Asks for the end, and again each second: a shell at its prompt may miss a signal that comes
+    /// just before it waits.
+    pub fn finish_asked(mut self, ask: impl Fn()) -> Told {
         let mut told = Told::default();
+        let mut deadline = Instant::now() + LONG;
         while told.end.is_none() {
-            match self.next() {
+            ask();
+            let Some(reply) = self.next_within(Duration::from_secs(1)) else {
+                assert!(Instant::now() < deadline, "no reply in time");
+                continue;
+            };
+            deadline = Instant::now() + LONG;
+            match reply {
                 Reply::Opened => {}
                 Reply::Bytes(bytes) => told.output.extend(bytes),
                 Reply::Tail { omitted_bytes, bytes } => {
@@ -189,33 +211,88 @@ impl Told {
     }
 }
 
-/// Waits until no process has `mark` among its arguments; false when some still has in time.
-pub fn gone(mark: &str, within: Duration) -> bool {
-    let deadline = Instant::now() + within;
-    while alive(mark) > 0 {
-        if Instant::now() > deadline {
-            return false;
-        }
+/// An agent that a failing test takes along, and that holds none of the test's pipes.
+pub struct Agent(Child);
+
+impl Agent {
+    /// Starts one that runs a script per command, with full access or in the sandbox.
+    pub fn start(world: &World, access: &str, scripts: &[String]) -> Self {
+        Self::start_by(
+            Command::new(env!("CARGO_BIN_EXE_codex-process-probe")),
+            world,
+            access,
+            scripts,
+        )
+    }
+
+    /// The same by a command whose last arguments are the agent's.
+    pub fn start_by(mut by: Command, world: &World, access: &str, scripts: &[String]) -> Self {
+        std::fs::create_dir_all(world.path("scratch/x")).unwrap();
+        by.arg(world.dir.path()).arg(access).args(scripts);
+        by.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Self(by.spawn().unwrap())
+    }
+}
+
+impl std::ops::Deref for Agent {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Agent {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// How long a command sleeps that waits to be killed: a number of seconds that no other process of
+/// the machine has among its arguments, so that its owner can be counted.
+pub fn mark() -> String {
+    format!("1000.{:020}", RandomState::new().hash_one(0))
+}
+
+/// Waits until no more than `count` processes have `mark` among their arguments.
+pub fn fell(mark: &str, count: usize) {
+    let deadline = Instant::now() + LONG;
+    while alive(mark) > count {
+        assert!(Instant::now() < deadline, "{} processes with {mark} are left", alive(mark));
         std::thread::sleep(Duration::from_millis(2));
     }
-    true
+}
+
+/// Waits until no process has `mark` among its arguments.
+pub fn gone(mark: &str) {
+    fell(mark, 0);
 }
 
 /// How many processes have `mark` among their arguments.
 pub fn alive(mark: &str) -> usize {
-    std::fs::read_dir("/proc")
-        .unwrap()
-        .flatten()
-        .filter(|entry| {
-            let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-            line.windows(mark.len()).any(|part| part == mark.as_bytes())
-        })
-        .count()
+    having(mark).len()
+}
+
+/// The folders in `/proc` of the processes that have `mark` among their arguments.
+pub fn having(mark: &str) -> Vec<PathBuf> {
+    let folders = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let has = |folder: &PathBuf| {
+        let line = std::fs::read(folder.join("cmdline")).unwrap_or_default();
+        line.windows(mark.len()).any(|part| part == mark.as_bytes())
+    };
+    folders.filter(has).collect()
 }
 
 /// Waits until `mark` shows up in at least `count` processes.
 pub fn came(mark: &str, count: usize) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + LONG;
     while alive(mark) < count {
         assert!(Instant::now() < deadline, "{mark} did not start");
         std::thread::sleep(Duration::from_millis(2));

@@ -236,7 +236,7 @@ extern "C" fn execute(launch: *mut Launch<'_>) -> c_int {
     sys::new_session();
     sys::take_terminal();
     sys::close(STATUS);
-    for signal in [libc::SIGCHLD, libc::SIGPIPE] {
+    for signal in crate::RESET_SIGNALS {
         sys::default_action(signal);
     }
     sys::unblock_signals();

@@ -19,7 +19,7 @@ use std::{
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     rc::{Rc, Weak},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use codex_proto::policy::PROTECTED_NAMES;
@@ -182,9 +182,10 @@ fn is_young(meta: &Metadata) -> bool {
 
 impl Placeholder {
     fn make(path: &Path) -> io::Result<Self> {
-        /// Others remove or make the directory at the same time at most this often.
-        const ATTEMPTS: u32 = 50;
-        for _ in 0..ATTEMPTS {
+        /// Others remove or make the directory at the same time at most this long.
+        const BUSY_TIME_MAX: Duration = Duration::from_secs(2);
+        let deadline = Instant::now() + BUSY_TIME_MAX;
+        while Instant::now() < deadline {
             let made = fs::create_dir(path);
             if let Err(error) = &made
                 && error.kind() != io::ErrorKind::AlreadyExists
@@ -233,6 +234,8 @@ impl Placeholder {
 impl Drop for Placeholder {
     fn drop(&mut self) {
         self.remove();
+        // A child between its fork and its exec has the descriptor too, and with it the lock.
+        let _ = self.dir.unlock();
     }
 }
 
