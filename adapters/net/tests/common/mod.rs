@@ -14,14 +14,15 @@ use std::{
 };
 
 use async_channel::{Receiver, Sender};
+use async_io::Timer;
 use codex_net::{Net, NetConfig};
 use codex_proto::{
-    EffectId, EffectKind, HostError, Reply,
+    EffectId, EffectKind, HostError, HostErrorKind, Reply,
     effect::{Grammar, HttpHead, HttpRequest, Method},
 };
 
-/// Nothing on loopback takes this long.
-pub const LONG: Duration = Duration::from_secs(20);
+/// Bounds a wait that only a failure makes long, however busy the machine is.
+pub const LONG: Duration = Duration::from_secs(120);
 
 /// Serves each connection on a thread of its own; returns the address.
 pub fn serve(script: impl Fn(TcpStream) + Send + Clone + 'static) -> SocketAddr {
@@ -96,7 +97,7 @@ pub fn get(url: impl Into<String>) -> HttpRequest {
         headers: Vec::new(),
         auth: None,
         body: Vec::new(),
-        connect_ms: 15_000,
+        connect_ms: 120_000,
     }
 }
 
@@ -129,7 +130,12 @@ pub fn drive<F: Future<Output = ()> + Send + 'static>(
 impl Replies {
     /// The next reply; `None` after the terminal one.
     pub fn next(&mut self) -> Option<Reply> {
-        let reply = self.receiver.recv_blocking().ok()?;
+        let late = async {
+            Timer::after(LONG).await;
+            panic!("no reply came within {LONG:?}");
+        };
+        let next = async { self.receiver.recv().await.ok() };
+        let reply = async_io::block_on(futures_lite::future::or(next, late))?;
         self.grammar.on(&reply).unwrap_or_else(|_| panic!("not allowed here: {reply:?}"));
         Some(reply)
     }
@@ -197,6 +203,24 @@ pub fn start(net: &Net, number: u64, request: HttpRequest) -> Replies {
 /// Runs one request to its end.
 pub fn fetch(net: &Net, request: HttpRequest) -> Outcome {
     start(net, 1, request).outcome()
+}
+
+/// Where nobody listens, and nobody comes to: a port that is not among those that the system gives.
+pub const NOBODY: &str = "127.0.0.1:1";
+
+/// Tries with longer and longer deadlines, in milliseconds, until the error is the wanted one: on a
+/// busy machine a short one may pass before what it is meant for has begun.
+pub fn at_a_deadline(fail: impl Fn(u64) -> HostError, is_wanted: impl Fn(u64, &HostError) -> bool) {
+    let mut ms = 500;
+    loop {
+        let error = fail(ms);
+        assert_eq!(error.kind, HostErrorKind::TimedOut, "{error}");
+        if is_wanted(ms, &error) {
+            return;
+        }
+        assert!(ms < 100_000, "{error}");
+        ms *= 2;
+    }
 }
 
 pub fn net() -> Net {
