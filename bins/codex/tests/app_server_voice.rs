@@ -18,7 +18,7 @@ use world::World;
 
 const HELLO: &str = r#"[{"items": ["Hello there."], "repeat": 9}]"#;
 /// Longest wait for something that the service sees.
-const LONG: Duration = Duration::from_secs(15);
+const LONG: Duration = Duration::from_secs(120);
 
 /// What a client's peer offers: audio, and the channel for events.
 const OFFER: &str = "v=0\r\no=- 5901 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n\

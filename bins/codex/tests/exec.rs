@@ -141,8 +141,8 @@ fn one_interrupt_ends_the_turn_and_what_it_started() {
 fn signals_decide_the_exit_code() {
     let world = World::new(r#"[{"silent": true, "end": "hang", "repeat": 9}]"#);
     for (signals, want) in [(&[Signal::TERM][..], 143), (&[Signal::HUP], 129)] {
-        let child = world.command(&["exec", "--json", "go"]).spawn().unwrap();
         let before = world.requests.lock().unwrap().len();
+        let child = world.command(&["exec", "--json", "go"]).spawn().unwrap();
         until("the model is asked", || world.requests.lock().unwrap().len() > before);
         signals.iter().for_each(|signal| kill_process(Pid::from_child(&child), *signal).unwrap());
         let ran = finish(child);
@@ -179,7 +179,7 @@ fn killing_the_agent_leaves_no_process() {
         let mut child = world.command(&["exec", "--json", "-s", sandbox, "go"]).spawn().unwrap();
         until("both commands run", || processes_with(&marker) == 2);
         child.kill().unwrap();
-        wait_within(&mut child, std::time::Duration::from_secs(5));
+        wait_within(&mut child, std::time::Duration::from_secs(120));
         until("everything is dead", || processes_with(&marker) == 0);
         // What it left is a session that can be resumed.
         let next = World::new(HELLO);
@@ -246,7 +246,7 @@ fn the_schema_of_the_answer_is_sent() {
 
 #[test]
 fn a_reader_that_leaves_ends_the_run_quietly() {
-    let world = World::new(r#"[{"items": ["one"], "delay_ms": 300}]"#);
+    let world = World::new(r#"[{"items": ["one"], "delay_ms": 1000}]"#);
     let mut child = world.command(&["exec", "--json", "hi"]).spawn().unwrap();
     drop(child.stdout.take());
     let ran = finish(child);
@@ -282,7 +282,7 @@ fn a_terminal_in_the_sandbox_is_typed_to() {
         {"items": [{"call": "exec_command", "args":
             {"cmd": "test -t 0 && stty size && read word && echo got $word", "tty": true, "yield_time_ms": 500}}]},
         {"items": [{"call": "write_stdin", "args":
-            "{\"session_id\": {{ session_id }}, \"chars\": \"hello\\n\", \"yield_time_ms\": 5000}"}]},
+            "{\"session_id\": {{ session_id }}, \"chars\": \"hello\\n\", \"yield_time_ms\": 30000}"}]},
         {"items": ["{{ output }}"]}]"#;
     let world = World::new(script);
     let ran = world.run(&["exec", "-s", "workspace-write", "go"]);

@@ -112,7 +112,15 @@ fn a_call_that_cannot_be_created_is_one_error() {
 
 #[test]
 fn the_doctor_finds_the_null_device_in_order() {
-    let ran = World::without_server().run(&["voice", "doctor", "--null"]);
+    let world = World::without_server();
+    let doctor = || world.run(&["voice", "doctor", "--null"]);
+    let mut ran = doctor();
+    // It tells of a busy machine, which is no fault of ours.
+    for _ in 0..9 {
+        if ran.stdout.contains("the machine is too busy") {
+            ran = doctor();
+        }
+    }
     assert_eq!(ran.code(), Some(0), "{}{}", ran.stdout, ran.stderr);
     assert!(
         ran.stdout.contains("ok     offer") && !ran.stdout.contains("FAILED"),

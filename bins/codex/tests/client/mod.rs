@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::world::{Ran, World, finish};
 
 /// Longest wait for one line.
-const LINE_MAX: Duration = Duration::from_secs(20);
+const LINE_MAX: Duration = Duration::from_secs(120);
 
 pub(crate) struct Client {
     pub(crate) child: Child,

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use smol::{channel::Receiver, future::FutureExt as _};
 
 /// Nothing on loopback takes this long.
-pub const LONG: Duration = Duration::from_secs(20);
+pub const LONG: Duration = Duration::from_secs(120);
 
 /// An event and when it came.
 #[derive(Clone, Debug)]

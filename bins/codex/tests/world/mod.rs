@@ -4,7 +4,7 @@
 use std::{
     fs,
     io::{Read, Write},
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_codex");
 /// Longest run of a test's process.
-const RUN_MAX: Duration = Duration::from_secs(30);
+const RUN_MAX: Duration = Duration::from_secs(120);
 
 pub(crate) struct World {
     dir: TempDir,
@@ -81,6 +81,19 @@ impl World {
         Self::at(&url, Some(server), requests)
     }
 
+    /// The same at a port that the system gives to nobody, so that it can be left and taken again.
+    pub(crate) fn at_a_port_of_its_own(script: &str) -> Self {
+        let mut port = 10_000 + (std::process::id() % 20_000) as u16;
+        while let Err(error) = TcpListener::bind(("127.0.0.1", port)) {
+            assert!(port < 32_000, "no port is free: {error}");
+            port += 1;
+        }
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let server = serve(script, SocketAddr::from(([127, 0, 0, 1], port)), &requests);
+        let url = server.base_url();
+        Self::at(&url, Some(server), requests)
+    }
+
     /// The model is gone: nobody listens at its address.
     pub(crate) fn stop_server(&mut self) {
         self.address = self.server.take().unwrap().addr();
@@ -93,8 +106,8 @@ impl World {
 
     /// A world whose model is at an address where nobody listens.
     pub(crate) fn without_server() -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self::at(&format!("http://127.0.0.1:{port}/v1"), None, Arc::default())
+        // A port that the system gives to nobody.
+        Self::at("http://127.0.0.1:1/v1", None, Arc::default())
     }
 
     fn at(url: &str, server: Option<Server>, requests: Arc<Mutex<Vec<Value>>>) -> Self {
@@ -143,12 +156,12 @@ impl World {
 
     /// Runs with bytes on standard input.
     pub(crate) fn run_with(&self, args: &[&str], stdin: &[u8]) -> Ran {
-        let mut child = self.command(args).stdin(Stdio::piped()).spawn().unwrap();
-        let mut pipe = child.stdin.take().unwrap();
-        // A process that does not read its input closes the pipe.
-        let _ = pipe.write_all(stdin);
-        drop(pipe);
-        finish(child)
+        // All is in the pipe before the process starts, since it does not wait for ever.
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        assert!(stdin.len() <= 4_096, "a pipe has room for that");
+        writer.write_all(stdin).unwrap();
+        drop(writer);
+        finish(self.command(args).stdin(reader).spawn().unwrap())
     }
 
     /// The transcripts, oldest first.
@@ -202,7 +215,7 @@ pub(crate) fn wait_within(child: &mut Child, within: Duration) -> ExitStatus {
 pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let started = Instant::now();
     while !holds() {
-        assert!(started.elapsed() < Duration::from_secs(15), "in vain: {what}");
+        assert!(started.elapsed() < RUN_MAX, "in vain: {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }

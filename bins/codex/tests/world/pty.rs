@@ -22,7 +22,7 @@ use rustix::{
 };
 
 /// How long something on the screen is waited for.
-const SHOWN_WITHIN: Duration = Duration::from_secs(30);
+const SHOWN_WITHIN: Duration = Duration::from_secs(120);
 
 pub(crate) struct Pty {
     pub(crate) child: Child,
@@ -44,7 +44,8 @@ pub(crate) struct Seen {
 impl Pty {
     /// Starts a command on a terminal of this size.
     pub(crate) fn start(mut command: Command, columns: u16, rows: u16) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        let master =
+            openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
         let name = ptsname(&master, Vec::new()).unwrap();
@@ -189,13 +190,14 @@ impl Pty {
         }
     }
 
-    /// Presses a key again and again until the screen shows a text.
+    /// Presses a key until the screen shows a text; again after a while, since a key may come too
+    /// early to count.
     pub(crate) fn press_until(&mut self, key: &[u8], wanted: &str) {
         let started = Instant::now();
         while !self.text().contains(wanted) {
             assert!(started.elapsed() < SHOWN_WITHIN, "in vain: {wanted}\n{}", self.text());
             self.send(key);
-            let again = Instant::now() + Duration::from_millis(800);
+            let again = Instant::now() + Duration::from_secs(3);
             while Instant::now() < again && !self.text().contains(wanted) {
                 thread::sleep(Duration::from_millis(5));
             }
