@@ -35,7 +35,7 @@ use crate::{
 const LIST_WITHIN: Duration = Duration::from_secs(5);
 
 /// Longest time of the loopback check.
-const LOOPBACK_WITHIN: Duration = Duration::from_secs(10);
+const LOOPBACK_WITHIN: Duration = Duration::from_secs(30);
 
 /// Longest time to the first sample: some devices of sound servers gather seconds before.
 const FIRST_WITHIN: Duration = Duration::from_secs(3);

@@ -62,7 +62,7 @@ async fn until(replies: &Receiver<Reply>, mut is_it: impl FnMut(&Reply) -> bool)
         }
     };
     future::or(found, async {
-        Timer::after(Duration::from_secs(20)).await;
+        Timer::after(Duration::from_secs(120)).await;
         panic!("it did not come");
     })
     .await

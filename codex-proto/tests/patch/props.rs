@@ -227,7 +227,7 @@ fn timed(file: String, chunks: &str, fits: bool) {
     let start = Instant::now();
     assert_eq!(try_apply(&files, &text).is_ok(), fits);
     let took = start.elapsed();
-    assert!(took.as_secs() < 30, "took {took:?}");
+    assert!(took.as_secs() < 120, "took {took:?}");
 }
 
 #[test]
