@@ -5,8 +5,11 @@
 mod harness;
 
 use codex_proto::{
-    EffectKind, Event, HostError, HostErrorKind, Reply, TurnErrorCode, effect::Signal,
-    event::TurnOutcome, item::ItemBody, op::Delivery,
+    Effect, EffectKind, Event, HostError, HostErrorKind, Op, Reply, TurnErrorCode,
+    effect::Signal,
+    event::TurnOutcome,
+    item::ItemBody,
+    op::{Delivery, Prompt, PromptPart},
 };
 use harness::{Harness, call, completed, done, exec, message, patch, settings};
 use serde_json::{Value, json};
@@ -398,7 +401,7 @@ fn what_could_never_be_saved_is_told_when_the_thread_ends() {
     h.append_fails = Some(HostErrorKind::DiskFull);
     h.prompt("hi");
     h.answer(&[message("one")]);
-    h.op(codex_proto::Op::StopThread { thread: h.thread });
+    h.op(Op::StopThread { thread: h.thread });
     assert!(matches!(h.events.last(), Some(Event::ThreadStopped { .. })));
     let warnings = h.warnings();
     assert_eq!(warnings.len(), 2, "{warnings:?}");
@@ -409,7 +412,7 @@ fn what_could_never_be_saved_is_told_when_the_thread_ends() {
     h.prompt("hi");
     h.answer(&[message("one")]);
     h.append_fails = None;
-    h.op(codex_proto::Op::StopThread { thread: h.thread });
+    h.op(Op::StopThread { thread: h.thread });
     assert_eq!(h.warnings().len(), 1);
 }
 
@@ -420,7 +423,7 @@ fn stopping_ends_everything() {
     h.answer(&[exec("c1", "make")]);
     let (id, _) = h.spawns()[0].clone();
     h.reply(id, Reply::Opened);
-    h.op(codex_proto::Op::StopThread { thread: h.thread });
+    h.op(Op::StopThread { thread: h.thread });
     assert!(h.told.contains(&EffectKind::Signal { spawn: id, signal: Signal::Kill }));
     assert!(!h.events.iter().any(|event| matches!(event, Event::ThreadStopped { .. })));
     h.exit(id, "", 137);
@@ -436,7 +439,7 @@ fn a_thread_that_stops_late_ends_its_turn_first() {
     h.answer(&[patch("c1", "*** Begin Patch\n*** Add File: n\n+x\n*** End Patch")]);
     assert!(matches!(h.open.last().unwrap().kind, EffectKind::Patch(_)));
     h.append_fails = Some(HostErrorKind::DiskFull);
-    h.op(codex_proto::Op::StopThread { thread: h.thread });
+    h.op(Op::StopThread { thread: h.thread });
     // The machine slept: all deadlines are over at once.
     h.now.mono = h.now.mono.after_ms(60_000);
     h.pass_ms(0);
@@ -478,7 +481,7 @@ fn a_patch_cut_by_a_kill_is_told_file_by_file() {
     r.files.insert("/w/a.txt".into(), b"ONE\n".to_vec());
     r.files.insert("/w/b.txt".into(), b"two\n".to_vec());
     r.files.insert("/r.jsonl".into(), h.rollout.clone());
-    r.op(codex_proto::Op::ResumeThread { path: "/r.jsonl".into() });
+    r.op(Op::ResumeThread { path: "/r.jsonl".into() });
     r.thread = r.ready().thread;
     r.prompt("go on");
     let output = r.output("p1");
@@ -500,4 +503,46 @@ fn nonsense_from_the_model_is_answered_not_fatal() {
     assert!(h.output("c1").starts_with("failed to parse function arguments"));
     assert_eq!(h.output("c2"), "unsupported call: no_such_tool");
     assert!(h.request().1.to_string().contains("brand_new"));
+}
+
+#[test]
+fn the_user_is_told_of_an_image_that_the_model_does_not_get() {
+    let mut h = Harness::new(settings());
+    let (thread, delivery) = (h.thread, Delivery::Steer);
+    let content = vec![
+        PromptPart::Text("what is it?".into()),
+        PromptPart::Image { path: "/w/no.png".into() },
+    ];
+    h.op(Op::Prompt(Box::new(Prompt { thread, content, delivery, output_schema: None })));
+    let is_image = |effect: &&Effect| matches!(effect.kind, EffectKind::Image { .. });
+    let id = h.open.iter().find(is_image).unwrap().id;
+    h.reply(id, Reply::Failed(HostError::new(HostErrorKind::NotFound, "cannot read /w/no.png")));
+    let told = &h.warnings()[0];
+    assert!(told.starts_with("image 1 was not attached: cannot read /w/no.png"), "{told}");
+    let (_, body) = h.request();
+    assert!(body.to_string().contains("Image #1 could not be attached"), "{body}");
+}
+
+#[test]
+fn thinking_whose_deltas_were_not_all_of_it_is_told_anew_before_what_follows() {
+    let mut h = Harness::new(settings());
+    h.prompt("hi");
+    let thought = json!({
+        "type": "reasoning", "summary": [{ "type": "summary_text", "text": "whole" }],
+        "content": [{ "type": "reasoning_text", "text": "raw" }]
+    });
+    h.stream(&[
+        json!({ "type": "response.output_item.added", "item": { "type": "reasoning", "summary": [] } }),
+        json!({ "type": "response.reasoning_summary_text.delta", "delta": "who" }),
+        done(&thought),
+    ]);
+    let anew = ItemBody::Reasoning { text: "whole".into(), raw: "raw".into() };
+    let is_told =
+        |event: &Event| matches!(event, Event::ItemUpdated { item, .. } if item.body == anew);
+    assert!(h.events.iter().any(is_told), "{:?}", h.events);
+    assert!(
+        !h.events
+            .iter()
+            .any(|event| matches!(event, Event::ItemCompleted { item, .. } if item.body == anew))
+    );
 }

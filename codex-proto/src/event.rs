@@ -78,7 +78,7 @@ pub enum Event {
         /// The item so far.
         item: TurnItem,
     },
-    /// An item changed as a whole: a plan, or a message whose deltas do not add up to its text.
+    /// An item changed as a whole: a plan, or words of the model whose deltas do not add up to them.
     ItemUpdated {
         /// Whose.
         thread: ThreadId,

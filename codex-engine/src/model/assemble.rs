@@ -209,24 +209,27 @@ pub(crate) fn shown(value: &Map<String, Value>) -> Option<ItemBody> {
 }
 
 /// When the deltas of a message do not add up to its text, observers are told what is missing, or
-/// the whole anew.
+/// the whole anew; of thinking, whose raw text has no deltas, the whole.
 fn catch_up(open: &Open, body: &ItemBody, cx: &mut Cx<'_>) {
-    let (ItemBody::AgentMessage { text: seen }, ItemBody::AgentMessage { text }) =
-        (&open.body, body)
-    else {
-        return;
-    };
     let thread = cx.thread;
-    match text.strip_prefix(seen.as_str()) {
-        Some("") => {}
-        Some(rest) => {
-            let delta = rest.to_owned();
-            cx.emit(Event::ItemDelta { thread, item: open.id, delta });
+    let anew = || Event::ItemUpdated { thread, item: TurnItem { id: open.id, body: body.clone() } };
+    match (&open.body, body) {
+        (ItemBody::AgentMessage { text: seen }, ItemBody::AgentMessage { text }) => {
+            match text.strip_prefix(seen.as_str()) {
+                Some("") => {}
+                Some(rest) => {
+                    let delta = rest.to_owned();
+                    cx.emit(Event::ItemDelta { thread, item: open.id, delta });
+                }
+                None => cx.emit(anew()),
+            }
         }
-        None => {
-            let item = TurnItem { id: open.id, body: body.clone() };
-            cx.emit(Event::ItemUpdated { thread, item });
+        (ItemBody::Reasoning { text: seen, .. }, ItemBody::Reasoning { text, raw })
+            if seen != text || !raw.is_empty() =>
+        {
+            cx.emit(anew());
         }
+        _ => {}
     }
 }
 

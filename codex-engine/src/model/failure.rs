@@ -5,8 +5,8 @@
 //! and 5xx, with `Retry-After` honoured.
 
 use codex_proto::{
-    HostError, HostErrorKind, Mono, TurnError, TurnErrorCode, Wall, effect::HttpHead,
-    wire::responses::event::Failure,
+    HostError, HostErrorKind, Mono, TurnError, TurnErrorCode, Wall, config::account,
+    effect::HttpHead, settings::AuthRef, wire::responses::event::Failure,
 };
 use serde_json::Value;
 
@@ -58,8 +58,8 @@ impl Failed {
         Self { error: TurnError::new(code, message), retry }
     }
 
-    fn hinted(mut self, hint: &str) -> Self {
-        self.error.hint = Some(hint.to_owned());
+    fn hinted(mut self, hint: impl Into<String>) -> Self {
+        self.error.hint = Some(hint.into());
         self
     }
 }
@@ -90,8 +90,14 @@ pub(crate) fn of_host(error: &HostError) -> Failed {
     failed
 }
 
-/// The server answered with a status other than 2xx.
-pub(crate) fn of_status(head: &HttpHead, body: &[u8], url: &str, wall: Wall) -> Failed {
+/// The server answered with a status other than 2xx to a request that went with the key of `auth`.
+pub(crate) fn of_status(
+    head: &HttpHead,
+    body: &[u8],
+    url: &str,
+    auth: Option<&AuthRef>,
+    wall: Wall,
+) -> Failed {
     let json: Value = serde_json::from_slice(body).unwrap_or_default();
     let error = if json["error"].is_object() { &json["error"] } else { &json };
     let mut failure = Failure::from_value(error);
@@ -121,9 +127,7 @@ pub(crate) fn of_status(head: &HttpHead, body: &[u8], url: &str, wall: Wall) -> 
             let said = if body.is_empty() { "the request was rejected".into() } else { body };
             Failed::new(TurnErrorCode::BadRequest, said, Retry::No)
         }
-        401 => unexpected(TurnErrorCode::Unauthorized, Retry::No).hinted(
-            "the key was refused: check OPENAI_API_KEY, or run `codex login --with-api-key`",
-        ),
+        401 => unexpected(TurnErrorCode::Unauthorized, Retry::No).hinted(refused_key(auth)),
         403 => unexpected(TurnErrorCode::Unauthorized, Retry::No)
             .hinted("the key may not use this model or endpoint"),
         404 => unexpected(TurnErrorCode::UnexpectedStatus, Retry::No)
@@ -185,7 +189,8 @@ fn known_code(failure: &Failure, wall: Wall) -> Option<Failed> {
             .resets_at
             .or_else(|| failure.resets_in_seconds.map(|seconds| wall.unix_seconds() + seconds));
         let when = resets_at.map_or_else(String::new, |at| {
-            format!("; it resets at {}", Wall(at.saturating_mul(1_000)))
+            let wait = wait(at.saturating_sub(wall.unix_seconds()));
+            format!("; it resets {wait}, at {}", Wall(at.saturating_mul(1_000)))
         });
         let mut failed = Failed::new(
             TurnErrorCode::UsageLimitReached,
@@ -218,6 +223,31 @@ fn known_code(failure: &Failure, wall: Wall) -> Option<Failed> {
         );
     }
     None
+}
+
+/// What to do about a key that was refused; where it came from decides.
+fn refused_key(auth: Option<&AuthRef>) -> String {
+    match auth {
+        None => "no key was sent: the provider's table in config.toml has no `env_key`".into(),
+        Some(auth) if *auth == account() => {
+            "the key was refused: check OPENAI_API_KEY, or run `codex login --with-api-key`".into()
+        }
+        Some(AuthRef(place)) => format!("the key was refused: check what `{place}` stands for"),
+    }
+}
+
+/// Seconds from now, in the two largest units: `in 2 h 1 min`.
+fn wait(seconds: i64) -> String {
+    let minutes = seconds.saturating_add(59) / 60;
+    let (days, hours) = (minutes / 1_440, minutes / 60 % 24);
+    match (days, hours, minutes % 60) {
+        _ if seconds <= 0 => "now".into(),
+        (0, 0, minutes) => format!("in {minutes} min"),
+        (0, hours, 0) => format!("in {hours} h"),
+        (0, hours, minutes) => format!("in {hours} h {minutes} min"),
+        (days, 0, _) => format!("in {days} d"),
+        (days, hours, _) => format!("in {days} d {hours} h"),
+    }
 }
 
 /// `Retry-After` in milliseconds: seconds, or a date.
@@ -300,6 +330,7 @@ mod tests {
             &HttpHead { status, headers },
             body.as_bytes(),
             "http://h/v1/responses?k=s",
+            None,
             Wall(0),
         )
     }
@@ -361,6 +392,29 @@ mod tests {
         let body = r#"{"error":{"type":"usage_limit_reached","resets_at":3600}}"#;
         let failed = status(429, &[], body);
         assert_eq!(failed.error.resets_at, Some(3_600));
-        assert!(failed.error.message.contains("1970-01-01T01:00:00"));
+        assert!(failed.error.message.contains("resets in 1 h, at 1970-01-01T01:00:00"));
+        for (seconds, want) in [
+            (-1, "now"),
+            (1, "in 1 min"),
+            (3_540, "in 59 min"),
+            (3_541, "in 1 h"),
+            (7_260, "in 2 h 1 min"),
+            (86_400, "in 1 d"),
+            (600_000, "in 6 d 22 h"),
+        ] {
+            assert_eq!(wait(seconds), want, "{seconds} s");
+        }
+    }
+
+    #[test]
+    fn a_refused_key_is_named_by_where_it_came_from() {
+        let hint = |auth: Option<AuthRef>| {
+            let head = HttpHead { status: 401, headers: Vec::new() };
+            of_status(&head, b"", "http://h", auth.as_ref(), Wall(0)).error.hint.unwrap()
+        };
+        assert!(hint(Some(account())).contains("OPENAI_API_KEY"));
+        let own = hint(Some(AuthRef("model_providers.p.env_key".into())));
+        assert!(own.contains("`model_providers.p.env_key`") && !own.contains("OPENAI"), "{own}");
+        assert!(hint(None).contains("no key was sent"));
     }
 }

@@ -204,7 +204,8 @@ impl ModelStream {
     fn refused(&self, cx: &Cx<'_>) -> Flow {
         match &self.state {
             State::Refused { head, body } => {
-                Flow::Failed(failure::of_status(head, body, &self.url, cx.now.wall))
+                let auth = cx.settings.provider.auth.as_ref();
+                Flow::Failed(failure::of_status(head, body, &self.url, auth, cx.now.wall))
             }
             _ => Flow::More,
         }

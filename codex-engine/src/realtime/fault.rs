@@ -47,7 +47,8 @@ pub(super) fn of_status(
     url: &str,
     cx: &Cx<'_>,
 ) -> (Fault, Retry) {
-    let failed = failure::of_status(head, body, url, cx.now.wall);
+    let auth = cx.settings.provider.auth.as_ref();
+    let failed = failure::of_status(head, body, url, auth, cx.now.wall);
     let hint = match head.status {
         404 => Some(
             "the provider may have no realtime service at this address: check base_url, \

@@ -104,7 +104,11 @@ impl PromptQueue {
             Reply::Closed => {
                 *image = Image::Loaded(String::from_utf8_lossy(bytes).into_owned());
             }
-            Reply::Failed(error) => *image = Image::Failed(error.to_string()),
+            Reply::Failed(error) => {
+                let why = error.to_string();
+                cx.warn(not_attached(usize::from(part), &why));
+                *image = Image::Failed(why);
+            }
             // The grammar of a read has nothing else.
             _ => return,
         }
@@ -120,11 +124,12 @@ impl PromptQueue {
                 continue;
             }
             cx.moved(MACHINE, "Loading", "deadline", "Ready");
-            for image in &mut entry.images {
+            for (part, image) in entry.images.iter_mut().enumerate() {
                 if let Image::Loading { effect, .. } = image {
                     cx.cancel(*effect);
-                    let text = format!("not read within {} s", IMAGE_MS / 1_000);
-                    *image = Image::Failed(text);
+                    let why = format!("not read within {} s", IMAGE_MS / 1_000);
+                    cx.warn(not_attached(part, &why));
+                    *image = Image::Failed(why);
                 }
             }
         }
@@ -225,6 +230,11 @@ impl Entry {
             output_schema: self.prompt.output_schema,
         }
     }
+}
+
+/// What the user is told of an image that the model does not get.
+fn not_attached(part: usize, why: &str) -> String {
+    format!("image {} was not attached: {why}", part + 1)
 }
 
 fn image_paths(prompt: &Prompt) -> impl Iterator<Item = &Path> {
