@@ -103,6 +103,12 @@ pub struct Session {
     scratch: Scratch,
 }
 
+/// What to do when the variable of a provider's key is not set.
+fn missing_variable(name: &str, instructions: Option<&str>) -> String {
+    let instructions = instructions.unwrap_or("The provider's key is taken from it (`env_key`).");
+    format!("Missing environment variable: `{name}`. {instructions}")
+}
+
 /// What to do when there is no key, wherever that is said.
 pub const NO_KEY: &str = "No API key. Set OPENAI_API_KEY, or store a key with `codex login \
     --with-api-key`. `codex rehearse` shows the agent at work without account or network.";
@@ -190,11 +196,7 @@ impl Session {
                     }
                 },
                 AuthSource::Env { name: variable, instructions } => {
-                    let mut missing = format!("Missing environment variable: `{variable}`.");
-                    if let Some(instructions) = instructions {
-                        missing.push(' ');
-                        missing.push_str(instructions);
-                    }
+                    let missing = missing_variable(variable, instructions.as_deref());
                     secrets.set_auth_missing(name.clone(), missing);
                     if let Some(value) = self.environment.text(variable) {
                         secrets.set_auth(name.clone(), Secret::new(value.trim()));
@@ -243,6 +245,23 @@ impl Session {
             secrets.set_auth_missing(name.clone(), NO_KEY.to_owned());
         }
         Ok((secrets, used, is_missing))
+    }
+
+    /// What the provider in use takes its key from when that is no account: a variable, or the
+    /// configuration.
+    ///
+    /// # Errors
+    /// With a sentence for people when the key is not there.
+    pub fn own_key(&self) -> Result<Option<&str>, String> {
+        let secrets = &self.resolved.secrets;
+        match self.resolved.part.provider.auth.as_ref().and_then(|name| secrets.auth.get(name)) {
+            Some(AuthSource::Env { name, instructions }) => match self.environment.text(name) {
+                Some(_) => Ok(Some(name)),
+                None => Err(missing_variable(name, instructions.as_deref())),
+            },
+            Some(AuthSource::Inline(_)) => Ok(Some("config.toml")),
+            Some(AuthSource::Account) | None => Ok(None),
+        }
     }
 
     /// The adapter that talks to the model.

@@ -13,6 +13,7 @@ use codex_term::Unfit;
 use codex_tui::{
     key::Key,
     setup::{Mode, ModelChoice, Notifications, NotifyMethod, Setup, Start, Terminal as Facts},
+    theme::THEMES,
 };
 
 use super::{Begin, Request, clipboard::Place};
@@ -60,7 +61,12 @@ pub(super) fn plan(
     if is_key_missing {
         notes.push(NO_KEY.to_owned());
     }
+    let own_key = session.own_key().unwrap_or_else(|missing| {
+        notes.push(missing);
+        None
+    });
     notes.extend(session.warnings().chain(problem));
+    notes.extend(unknown_theme(tui.theme.as_deref()));
     let (keymap, mut wrong) = keymap(tui);
     notes.append(&mut wrong);
     match tui.notification_method.as_deref() {
@@ -71,7 +77,7 @@ pub(super) fn plan(
     let environment = &session.environment;
     let setup = Setup {
         version: env!("CARGO_PKG_VERSION").into(),
-        key: key.map(|key| key.as_str().to_owned()),
+        key: key.map(KeySource::as_str).or(own_key).map(str::to_owned),
         notes,
         sandbox_tier: sandbox_tier().into(),
         cwd: session.cwd.clone(),
@@ -159,6 +165,13 @@ fn keymap(tui: &Tui) -> (Vec<(String, Vec<Key>)>, Vec<String>) {
     (keymap, wrong)
 }
 
+/// A theme of the configuration that does not exist, in a sentence.
+fn unknown_theme(name: Option<&str>) -> Option<String> {
+    let name = name.filter(|name| THEMES.iter().all(|theme| theme.name != *name))?;
+    let names = THEMES.map(|theme| theme.name).join(", ");
+    Some(format!("`tui.theme`: there is no theme `{name}`, so the first of these is used: {names}"))
+}
+
 fn prompt(request: &Request, session: &Session) -> Vec<PromptPart> {
     let mut images: Vec<PathBuf> = request.session.input.images.clone();
     let mut text = match &request.begin {
@@ -222,6 +235,17 @@ fn find(pick: &PickArgs, session: &Session) -> Result<Option<PathBuf>, StartErro
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_theme_that_does_not_exist_is_told() {
+        assert_eq!(unknown_theme(None), None);
+        assert!(THEMES.iter().all(|theme| unknown_theme(Some(theme.name)).is_none()));
+        let told = unknown_theme(Some("blue")).unwrap();
+        assert!(
+            told.contains("`blue`") && told.ends_with("terminal, meadow, ember, mono"),
+            "{told}"
+        );
+    }
 
     #[test]
     fn a_key_that_is_none_is_told_and_the_rest_counts() {
