@@ -1,6 +1,6 @@
 //! What is going on, in one row above the composer: there while a turn runs or a note is to be read.
 
-use codex_proto::Mono;
+use codex_proto::{Mono, event::WaitPhase};
 
 use crate::{
     desk::Desk,
@@ -13,6 +13,8 @@ use crate::{
 const SPIN_MS: u64 = 250;
 /// Milliseconds between redraws without a spinner.
 const COUNT_MS: u64 = 1_000;
+/// Milliseconds without a word from which an answer that is coming is waited for.
+const QUIET_MS: u64 = 3_000;
 const SPINNER: [&str; 8] = [
     "\u{280b}", "\u{2819}", "\u{2839}", "\u{2838}", "\u{283c}", "\u{2834}", "\u{2826}", "\u{2827}",
 ];
@@ -49,6 +51,15 @@ pub(crate) fn line(desk: &Desk) -> Option<Line> {
         let cause = crate::text::clean_line(&retry.cause);
         line.push(format!(" \u{b7} {cause}"), look.style(Role::Plain));
         return Some(line);
+    } else if let Some((WaitPhase::Stream, start)) = desk.session.waiting {
+        let quiet = start.max(desk.session.heard);
+        let text = if now.ms_since(quiet) < QUIET_MS {
+            format!("answering {}", since(turn.since))
+        } else {
+            // What is not shown as it comes, such as a call, may be coming.
+            format!("waiting for more {}", since(quiet))
+        };
+        line.push(text, look.style(Role::Plain));
     } else if let Some((phase, start)) = desk.session.waiting {
         line.push(
             format!("waiting for {} {}", phase.as_str(), since(start)),

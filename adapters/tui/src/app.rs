@@ -265,7 +265,7 @@ impl AppState {
                     price: price(desk),
                     is_interrupted: matches!(outcome, TurnOutcome::Interrupted),
                 };
-                desk.transcript.end_turn(footer, &cx);
+                desk.transcript.end_turn(footer, &desk.session, &cx);
                 desk.effect(ScreenEffect::ReadBranch);
                 status::ask_script(desk);
             }

@@ -114,8 +114,10 @@ impl Scroll {
         let look = &desk.look;
         let Some(find) = &self.find else {
             self.bottom?;
-            let line = Line::styled("more below \u{b7} Esc to the end", look.style(Role::Dim));
-            draw(&line, area, buffer);
+            // While a turn runs, Esc is its end.
+            let key = if desk.session.turn.is_none() { "Esc" } else { "Alt-End" };
+            let line = format!("more below \u{b7} {key} to the end");
+            draw(&Line::styled(line, look.style(Role::Dim)), area, buffer);
             return None;
         };
         let note = if find.is_missing { "  not found" } else { "" };

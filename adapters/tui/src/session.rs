@@ -22,6 +22,8 @@ pub struct Session {
     pub turn: Option<RunningTurn>,
     /// What it waits for, and since when.
     pub waiting: Option<(WaitPhase, Mono)>,
+    /// When something was last said, printed or begun.
+    pub heard: Mono,
     /// The attempt that is waited for.
     pub retry: Option<Retry>,
     /// Tokens of the whole thread.
@@ -163,18 +165,19 @@ impl Session {
                 };
             }
             Event::ItemCompleted { item, .. } => {
+                self.heard = now;
                 if let codex_proto::item::ItemBody::UserMessage { text } = &item.body {
                     self.arrived(text);
                 }
             }
             Event::ItemDelta { item, delta, .. } => {
+                self.heard = now;
                 if let Some(command) = self.commands.iter_mut().find(|have| have.item == *item) {
                     keep_printed(&mut command.tail, delta);
                 }
             }
+            Event::ItemStarted { .. } | Event::ItemUpdated { .. } => self.heard = now,
             Event::ItemDropped { .. }
-            | Event::ItemStarted { .. }
-            | Event::ItemUpdated { .. }
             | Event::PromptCacheReset { .. }
             | Event::Realtime(_)
             | Event::Restored { .. }

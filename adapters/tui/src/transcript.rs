@@ -2,8 +2,9 @@
 //!
 //! In inline mode a cell leaves when it is complete, in the order in which cells become complete; a
 //! message of the model leaves line by line while it grows, and what becomes complete meanwhile waits
-//! for its end. Each line leaves exactly once. In full-screen mode nothing leaves: the cells are kept
-//! and drawn from here.
+//! for its end. What the model thought before a message is complete only with the message, and leaves
+//! before its first line. Each line leaves exactly once. In full-screen mode nothing leaves: the cells
+//! are kept and drawn from here.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -13,7 +14,7 @@ use std::{
 use codex_proto::{
     ApprovalId, Event, Mono,
     approval::ApprovalRequest,
-    event::TurnOutcome,
+    event::{RunningCommand, TurnOutcome},
     item::{ItemBody, TurnItem},
     realtime::RealtimeRole,
 };
@@ -43,6 +44,12 @@ pub struct Transcript {
     forgotten: usize,
     /// Unfinished, in the order in which they began.
     live: Vec<(u32, Cell)>,
+    /// Thinking that has left, of `live`.
+    told: Vec<u32>,
+    /// Commands of `live` that were told to go on in the background.
+    background: Vec<u32>,
+    /// The end of a turn, and the commands that it stopped and that have not ended.
+    ending: Option<(Footer, Vec<u32>)>,
     /// The message that is leaving line by line.
     leaving: Option<u32>,
     /// Lines that leave when it has ended.
@@ -69,6 +76,9 @@ impl Transcript {
             bytes: 0,
             forgotten: 0,
             live: Vec::new(),
+            told: Vec::new(),
+            background: Vec::new(),
+            ending: None,
             leaving: None,
             held: Vec::new(),
             ready: Vec::new(),
@@ -94,7 +104,11 @@ impl Transcript {
             Event::ApprovalRequested(request) => {
                 self.questions.insert(request.id, (**request).clone());
             }
-            Event::ItemCompleted { item, .. } => self.complete(item, now, setup, cx),
+            Event::Commands { running, .. } => self.tell_background(running, cx),
+            Event::ItemCompleted { item, .. } => {
+                self.complete(item, now, setup, cx);
+                self.has_stopped(item.id, cx);
+            }
             Event::ItemDelta { item, delta, .. } => self.grow(*item, delta, cx),
             Event::ItemDropped { item, .. } => self.give_up(*item, cx),
             Event::ItemStarted { item, .. } | Event::ItemUpdated { item, .. } => {
@@ -108,25 +122,28 @@ impl Transcript {
             Event::ThreadReady(ready) => {
                 // What the thread before left unfinished is not of this one.
                 self.give_all_up(cx);
+                self.end_late(cx);
                 self.prompts.clear();
                 self.questions.clear();
                 self.has_spoken = false;
                 self.add(Cell::Header(Header::new(ready, setup, !self.has_header)), cx);
                 self.has_header = true;
             }
-            Event::ThreadStopped { .. } => self.give_all_up(cx),
+            Event::ThreadStopped { .. } => {
+                self.give_all_up(cx);
+                self.end_late(cx);
+            }
             Event::TurnEnded { outcome: TurnOutcome::Failed(error), .. } => {
                 self.notice(Tone::Error, &error.message, error.hint.as_deref(), cx);
             }
             Event::Warning { message, .. } => self.notice(Tone::Warning, message, None, cx),
-            Event::Commands { .. }
-            | Event::Configured { .. }
+            Event::TurnStarted { .. } => self.end_late(cx),
+            Event::Configured { .. }
             | Event::PromptsReturned { .. }
             | Event::Realtime(_)
             | Event::Refused { .. }
             | Event::Retrying { .. }
             | Event::TurnEnded { .. }
-            | Event::TurnStarted { .. }
             | Event::UsageUpdated { .. }
             | Event::Waiting { .. } => {}
         }
@@ -159,10 +176,11 @@ impl Transcript {
 
     /// Renders what came of messages; in inline mode, the oldest one leaves as far as it is final.
     fn let_leave(&mut self, cx: &Context) {
-        for (id, cell) in &mut self.live {
-            let Cell::Agent(agent) = cell else { continue };
+        for place in 0..self.live.len() {
+            let (id, Cell::Agent(agent)) = &mut self.live[place] else { continue };
+            let id = *id;
             agent.advance(cx);
-            if self.mode == Mode::FullScreen || self.leaving.is_some_and(|leaving| leaving != *id) {
+            if self.mode == Mode::FullScreen || self.leaving.is_some_and(|leaving| leaving != id) {
                 continue;
             }
             let is_first = !agent.has_left();
@@ -170,13 +188,40 @@ impl Transcript {
             if lines.is_empty() {
                 continue;
             }
-            self.leaving = Some(*id);
-            if is_first && self.has_left {
-                self.ready.push(Line::new());
+            if is_first {
+                self.tell_thinking(place, cx);
+                if self.has_left {
+                    self.ready.push(Line::new());
+                }
             }
+            self.leaving = Some(id);
             self.has_left = true;
             self.ready.extend(lines);
         }
+    }
+
+    /// What was thought before the message at `place` leaves before it.
+    fn tell_thinking(&mut self, place: usize, cx: &Context) {
+        for (id, cell) in &self.live[..place] {
+            if !matches!(cell, Cell::Reasoning(_)) || self.told.contains(id) {
+                continue;
+            }
+            self.told.push(*id);
+            let lines = cell.lines(cx);
+            if !lines.is_empty() {
+                if self.has_left {
+                    self.ready.push(Line::new());
+                }
+                self.has_left = true;
+                self.ready.extend(lines);
+            }
+        }
+    }
+
+    /// Whether this thinking has left; it is no longer unfinished then.
+    fn take_told(&mut self, id: u32) -> bool {
+        let place = self.told.iter().position(|told| *told == id);
+        place.map(|place| self.told.swap_remove(place)).is_some()
     }
 
     fn complete(&mut self, item: &TurnItem, now: Mono, setup: &Setup, cx: &Context) {
@@ -204,7 +249,11 @@ impl Transcript {
                     ItemBody::UserMessage { text } => self.prompt(text),
                     _ => cell,
                 };
-                self.add(cell, cx);
+                if self.take_told(item.id) {
+                    self.keep(cell);
+                } else {
+                    self.add(cell, cx);
+                }
             }
         }
     }
@@ -234,9 +283,11 @@ impl Transcript {
     /// An unfinished item will not be finished.
     fn give_up(&mut self, id: u32, cx: &Context) {
         self.live.retain(|(live, _)| *live != id);
+        self.take_told(id);
         if self.leaving == Some(id) {
             self.cut_off(cx);
         }
+        self.has_stopped(id, cx);
     }
 
     fn give_all_up(&mut self, cx: &Context) {
@@ -272,9 +323,52 @@ impl Transcript {
         }
     }
 
-    /// A turn has ended.
-    pub fn end_turn(&mut self, footer: Footer, cx: &Context) {
-        self.add(Cell::Footer(footer), cx);
+    /// A turn has ended. That is said behind the commands that it stopped.
+    pub fn end_turn(&mut self, footer: Footer, session: &Session, cx: &Context) {
+        let stops = |(id, cell): &(u32, Cell)| {
+            let is_stopped = matches!(cell, Cell::Command(_)) && !is_background(*id, session);
+            is_stopped.then_some(*id)
+        };
+        let stopped: Vec<u32> = self.live.iter().filter_map(stops).collect();
+        self.ending = Some((footer, stopped));
+        self.end_when_stopped(cx);
+    }
+
+    /// A command is no longer waited for.
+    fn has_stopped(&mut self, id: u32, cx: &Context) {
+        self.background.retain(|have| *have != id);
+        if let Some((_, stopped)) = &mut self.ending {
+            stopped.retain(|have| *have != id);
+            self.end_when_stopped(cx);
+        }
+    }
+
+    fn end_when_stopped(&mut self, cx: &Context) {
+        if self.ending.as_ref().is_some_and(|(_, stopped)| stopped.is_empty()) {
+            self.end_late(cx);
+        }
+    }
+
+    /// The end of a turn waits no longer.
+    fn end_late(&mut self, cx: &Context) {
+        if let Some((footer, _)) = self.ending.take() {
+            self.add(Cell::Footer(footer), cx);
+        }
+    }
+
+    /// A command that goes on without its call is told once: its own entry comes when it ends.
+    fn tell_background(&mut self, running: &[RunningCommand], cx: &Context) {
+        for RunningCommand { item, by_user, .. } in running {
+            if *by_user || self.background.contains(item) {
+                continue;
+            }
+            let live = self.live.iter().find(|(id, _)| id == item);
+            if let Some((_, Cell::Command(command))) = live {
+                let lines = command.in_background(cx);
+                self.background.push(*item);
+                self.add(Cell::Lines(lines), cx);
+            }
+        }
     }
 
     /// A message of the program.
@@ -349,7 +443,8 @@ impl Transcript {
     #[must_use]
     pub fn live(&self, session: &Session, now: Mono, cx: &Context, most: usize) -> Vec<Line> {
         let mut lines = Vec::new();
-        for (_, cell) in self.live.iter().filter(|(id, _)| !is_background(*id, session)) {
+        let is_shown = |id: &u32| !is_background(*id, session) && !self.told.contains(id);
+        for (_, cell) in self.live.iter().filter(|(id, _)| is_shown(id)) {
             let new = cell.live(cx, now, most);
             if !new.is_empty() {
                 let goes_on = matches!(cell, Cell::Agent(agent) if agent.has_left());

@@ -3,9 +3,9 @@
 mod harness;
 
 use codex_proto::{
-    ApprovalId, Event, TurnError, TurnErrorCode,
+    ApprovalId, CommandId, Event, TurnError, TurnErrorCode,
     approval::{ApprovalAnswer, ApprovalReason, ApprovalRequest, ApprovalSubject},
-    event::{TurnOutcome, Usage, WaitPhase},
+    event::{RunningCommand, TurnOutcome, Usage, WaitPhase},
     item::{
         CommandItem, FileChange, FileChangeItem, FileChangeKind, ItemBody, ItemStatus, PlanItem,
         PlanStep, StepStatus,
@@ -220,6 +220,92 @@ fn a_denied_command_says_so_once() {
     let printed: Vec<String> = run.printed.iter().map(codex_tui::text::Line::text).collect();
     let want = ["", "$ cargo test -p codex-tui --lib", "not run: you said no \u{b7} 3.2 s"];
     assert_eq!(printed, want);
+
+    let told = "exec command rejected by user\nThe user says: use the cache";
+    run.printed.clear();
+    run.event(completed(2, command(ItemStatus::Declined, None, told)));
+    let end = "not run: you said no: use the cache \u{b7} 3.2 s";
+    assert_eq!(texts(&run), ["", "$ cargo test -p codex-tui --lib", end]);
+}
+
+/// What was printed.
+fn texts(run: &Run) -> Vec<String> {
+    run.printed.iter().map(codex_tui::text::Line::text).collect()
+}
+
+#[test]
+fn the_end_of_a_turn_stands_behind_the_command_that_it_stopped() {
+    for is_next_begun in [false, true] {
+        let mut run = Run::ready(Setup::sample(), 80, 24);
+        run.event(turn_started());
+        run.event(started(1, command(ItemStatus::InProgress, None, "")));
+        run.printed.clear();
+        run.event(turn_ended(TurnOutcome::Interrupted));
+        assert_eq!(texts(&run), [""; 0], "the command has not ended");
+        if is_next_begun {
+            run.event(turn_started());
+        }
+        run.event(completed(1, command(ItemStatus::Failed, Some(143), "")));
+        let texts = texts(&run);
+        let place = |words: &str| texts.iter().position(|text| text.starts_with(words)).unwrap();
+        let (command, end) = (place("$ cargo test"), place("stopped"));
+        // A turn that follows is not told before the one that was stopped has ended.
+        assert_eq!(command > end, is_next_begun, "{texts:?}");
+        assert_eq!(texts.iter().filter(|text| text.starts_with("stopped")).count(), 1);
+    }
+}
+
+#[test]
+fn a_command_that_goes_on_in_the_background_is_told_once() {
+    let mut run = Run::ready(Setup::sample(), 80, 24);
+    run.event(turn_started());
+    run.event(started(1, command(ItemStatus::InProgress, None, "")));
+    let running = |by_user| {
+        vec![RunningCommand {
+            id: CommandId(1_000),
+            item: 1,
+            command: "cargo test -p codex-tui --lib".into(),
+            tty: true,
+            by_user,
+            running_ms: 1_000,
+            tail: String::new(),
+        }]
+    };
+    run.printed.clear();
+    run.event(Event::Commands { thread: thread(), running: running(true) });
+    assert_eq!(texts(&run), [""; 0], "one of the user's own is not news");
+    for _ in 0..2 {
+        run.event(Event::Commands { thread: thread(), running: running(false) });
+    }
+    let head = "$ cargo test -p codex-tui --lib";
+    assert_eq!(texts(&run), ["", head, "goes on in the background \u{b7} /ps shows it"]);
+    run.printed.clear();
+    run.event(turn_ended(TurnOutcome::Completed { last_message: None }));
+    assert_eq!(texts(&run).len(), 1, "the turn does not wait for it");
+    run.printed.clear();
+    run.event(completed(1, command(ItemStatus::Completed, Some(0), "ok\n")));
+    assert_eq!(texts(&run), ["", head, "ok", "3.2 s"]);
+}
+
+#[test]
+fn an_answer_that_comes_is_not_waited_for() {
+    let mut run = Run::ready(Setup::sample(), 80, 24);
+    run.event(turn_started());
+    let phase = Some(WaitPhase::Stream);
+    run.event(Event::Waiting { thread: thread(), phase }).event(started(1, agent("")));
+    let row = |run: &mut Run| {
+        let (buffer, _) = run.draw();
+        let rows = buffer.content.chunks(usize::from(buffer.area.width));
+        let mut rows =
+            rows.map(|row| row.iter().map(ratatui::buffer::Cell::symbol).collect::<String>());
+        rows.find(|row| row.contains("Esc stops")).unwrap_or_default()
+    };
+    for _ in 0..4 {
+        run.wait(2_000).event(delta(1, "word "));
+        assert!(row(&mut run).contains("answering"), "{}", row(&mut run));
+    }
+    run.wait(5_000);
+    assert!(row(&mut run).contains("waiting for more 5 s"), "{}", row(&mut run));
 }
 
 #[test]
@@ -279,4 +365,37 @@ fn a_long_plan_keeps_its_heading_and_shows_the_step_that_is_done_now() {
     }
     let blank = screen.find("|\n").unwrap_or(usize::MAX);
     assert!(blank < screen.find("|plan").unwrap_or(0), "an empty row stands above it: {screen}");
+}
+
+/// The engine holds back that thinking is complete until the message behind it is, too.
+#[test]
+fn what_was_thought_leaves_before_the_message_behind_it_and_once() {
+    let thought = ItemBody::Reasoning { text: "the thought".into(), raw: String::new() };
+    for mode in [Mode::Inline, Mode::Plain] {
+        for is_broken in [false, true] {
+            let mut run = Run::ready(Setup { mode, ..Setup::sample() }, 80, 24);
+            run.printed.clear();
+            run.event(turn_started()).event(started(1, thought.clone()));
+            run.event(started(2, agent(""))).event(delta(2, "first line\n\nsecond"));
+            if is_broken {
+                for item in [2, 1] {
+                    run.event(Event::ItemDropped { thread: thread(), item });
+                }
+            } else {
+                let (drawn, _) = run.draw();
+                let drawn: String =
+                    drawn.content.iter().map(ratatui::buffer::Cell::symbol).collect();
+                assert!(!drawn.contains("the thought"), "it is drawn again: {drawn}");
+                run.event(completed(1, thought.clone()));
+                run.event(completed(2, agent("first line\n\nsecond")));
+            }
+            let lines = texts(&run);
+            let end: &[&str] =
+                if is_broken { &["", "the answer above was cut off"] } else { &["", "second"] };
+            let told = lines.iter().position(|line| line == "the thought");
+            let told = told.unwrap_or_else(|| panic!("{mode:?}: {lines:?}"));
+            let want = [&["the thought", "", "first line"][..], end].concat();
+            assert_eq!(lines[told..], want, "{mode:?}, broken: {is_broken}");
+        }
+    }
 }

@@ -59,6 +59,24 @@ fn a_long_entry_that_grows_is_scrolled_row_by_row() {
 }
 
 #[test]
+fn the_way_to_the_end_is_no_key_that_stops_the_turn() {
+    let mut run = run(40, 60, 12);
+    let hint = |run: &mut Run| {
+        let rows = rows(run);
+        rows.into_iter().find(|row| row.starts_with("more below")).unwrap_or_default()
+    };
+    run.draw_whole();
+    run.keys("<pageup>");
+    assert_eq!(hint(&mut run), "more below \u{b7} Esc to the end");
+    run.event(turn_started());
+    assert_eq!(hint(&mut run), "more below \u{b7} Alt-End to the end");
+    run.take_effects();
+    run.keys("<alt-end>");
+    assert_eq!(hint(&mut run), "");
+    assert!(run.take_effects().is_empty(), "the turn goes on");
+}
+
+#[test]
 fn a_search_goes_up_and_marks_what_it_finds() {
     let mut run = run(40, 60, 12);
     run.draw_whole();

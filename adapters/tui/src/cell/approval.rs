@@ -34,9 +34,8 @@ impl Approval {
         let (verb, role) = match &self.answer {
             Some(ApprovalAnswer::Once) => ("allowed once: ", Role::Good),
             Some(ApprovalAnswer::Session) => ("allowed for this session: ", Role::Good),
-            Some(ApprovalAnswer::Deny { feedback: Some(_) }) => ("not allowed: ", Role::Warn),
             // Told by the command or the patch itself, and by the end of a turn that was stopped.
-            Some(ApprovalAnswer::Abort | ApprovalAnswer::Deny { feedback: None }) => {
+            Some(ApprovalAnswer::Abort | ApprovalAnswer::Deny { .. }) => {
                 return Vec::new();
             }
             None => ("no longer asked: ", Role::Dim),
@@ -45,13 +44,7 @@ impl Approval {
             (Some(ApprovalAnswer::Session), Some(scope)) => scope,
             _ => &self.subject,
         };
-        let mut lines =
-            vec![Line::styled(verb, look.style(role)).with(&**subject, look.style(Role::Dim))];
-        if let Some(ApprovalAnswer::Deny { feedback: Some(feedback) }) = &self.answer {
-            let text = format!("instead: {}", clean_line(feedback));
-            lines.push(Line::styled(text, look.style(Role::Accent)));
-        }
-        lines
+        vec![Line::styled(verb, look.style(role)).with(&**subject, look.style(Role::Dim))]
     }
 }
 

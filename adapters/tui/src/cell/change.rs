@@ -2,16 +2,16 @@
 
 use codex_proto::item::{FileChange, FileChangeItem, FileChangeKind, ItemStatus};
 
-use super::{Context, diff_lines, short_path};
+use super::{Context, command::said_instead, diff_lines, short_path};
 use crate::{
     setup::Setup,
-    text::{Line, clean, grouped},
+    text::{Line, clean, clean_line, grouped},
     theme::Role,
 };
 
 /// Lines of one file's diff that are shown; the rest is counted.
 const DIFF_LINES_MAX: usize = 200;
-/// What the model is told of a patch that the user refused without a word.
+/// What the model is told of a patch that the user refused; what they said instead may follow.
 const REFUSED: &str = "patch rejected by user";
 
 /// A patch and what became of it.
@@ -77,10 +77,15 @@ impl Change {
         match self.item.status {
             ItemStatus::Completed | ItemStatus::InProgress => {}
             ItemStatus::Declined => {
-                let is_refused = self.item.error.as_deref().map(str::trim) == Some(REFUSED);
-                let why = if is_refused { "you said no" } else { "not allowed" };
+                let told = self.item.error.as_deref().unwrap_or_default().trim();
+                let said = said_instead(told, REFUSED);
+                let why = if said.is_some() { "you said no" } else { "not allowed" };
                 let text = format!("not applied: {why}");
-                lines.push(Line::styled(text, look.style(Role::Warn)));
+                let mut line = Line::styled(text, look.style(Role::Warn));
+                if let Some(said) = said.filter(|said| !said.is_empty()) {
+                    line.push(format!(": {}", clean_line(said)), look.style(Role::Plain));
+                }
+                lines.push(line);
             }
             ItemStatus::Failed => {
                 let why = self.item.error.as_deref().unwrap_or("no reason was given");

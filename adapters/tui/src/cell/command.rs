@@ -10,7 +10,7 @@ use codex_proto::{
 
 use super::Context;
 use crate::{
-    text::{Line, clean, duration, elapsed, forget_start, grouped, printed},
+    text::{Line, clean, clean_line, duration, elapsed, forget_start, grouped, printed},
     theme::Role,
 };
 
@@ -26,7 +26,7 @@ const LIVE_BYTES_MAX: usize = 16 * 1024;
 /// Milliseconds from which a time is worth a line of its own.
 const WORTH_TELLING_MS: u64 = 1_000;
 
-/// The output of a command to which the user said no.
+/// The output of a command to which the user said no; what they said instead may follow.
 const REFUSED: &str = "exec command rejected by user";
 
 /// A command and what became of it.
@@ -106,7 +106,7 @@ impl Command {
             ));
         }
         if let Some(folder) = &self.elsewhere {
-            let text = format!("in {}", crate::text::clean_line(&folder.to_string_lossy()));
+            let text = format!("in {}", clean_line(&folder.to_string_lossy()));
             lines.push(Line::styled(text, look.style(Role::Dim)));
         }
         lines
@@ -137,7 +137,12 @@ impl Command {
 
     /// Whether the user said no.
     fn is_refused(&self) -> bool {
-        self.item.status == ItemStatus::Declined && self.item.output.trim() == REFUSED
+        self.item.status == ItemStatus::Declined && self.said().is_some()
+    }
+
+    /// What the user said with a no; nothing, when the no was all.
+    fn said(&self) -> Option<&str> {
+        said_instead(self.item.output.trim(), REFUSED)
     }
 
     /// How it ended; nothing when it went well and at once.
@@ -154,6 +159,9 @@ impl Command {
             (ItemStatus::Completed | ItemStatus::InProgress, _) => (String::new(), Role::Dim),
         };
         let mut line = Line::styled(&*text, cx.paint.look.style(role));
+        if let Some(said) = self.said().filter(|said| self.is_refused() && !said.is_empty()) {
+            line.push(format!(": {}", clean_line(said)), cx.paint.look.style(Role::Plain));
+        }
         if ms >= WORTH_TELLING_MS || (cx.plain && text.is_empty()) {
             let sign = match (text.is_empty(), cx.plain) {
                 (true, true) => "done \u{b7} ",
@@ -163,6 +171,14 @@ impl Command {
             line.push(format!("{sign}{}", duration(ms)), cx.paint.look.style(Role::Dim));
         }
         (!line.is_empty()).then_some(line)
+    }
+
+    /// What is said when it goes on without being waited for.
+    pub(crate) fn in_background(&self, cx: &Context) -> Vec<Line> {
+        let mut lines = self.head(cx);
+        let text = "goes on in the background \u{b7} /ps shows it";
+        lines.push(Line::styled(text, cx.paint.look.style(Role::Dim)));
+        lines
     }
 
     pub(super) fn live(&self, cx: &Context, now: Mono) -> Vec<Line> {
@@ -177,6 +193,12 @@ impl Command {
         }
         lines
     }
+}
+
+/// What follows in a text that tells the model of a no; nothing when it is none.
+pub(super) fn said_instead<'a>(text: &'a str, refused: &str) -> Option<&'a str> {
+    let rest = text.strip_prefix(refused)?.trim_start();
+    if rest.is_empty() { Some("") } else { rest.strip_prefix("The user says: ") }
 }
 
 /// What a person would have typed: the script alone when a command is a shell with one.

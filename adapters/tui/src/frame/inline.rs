@@ -71,16 +71,7 @@ impl Inline {
         let is_whole = is_resized || !lines.is_empty();
         let mut at = self.cursor;
         if is_whole {
-            self.to_top(&mut pen, columns);
-            if !is_resized && self.drawn.buffer.area.height > 1 {
-                // In two steps: tmux keeps what is cleared in its scrollback when that is the whole screen.
-                pen.push(CLEAR_ROW);
-                pen.csi(1, 'B');
-                pen.push(CLEAR_BELOW);
-                pen.csi(1, 'A');
-            } else {
-                pen.push(CLEAR_BELOW);
-            }
+            self.clear(&mut pen, columns);
             for line in lines {
                 pen.line(line, self.hyperlinks);
             }
@@ -131,8 +122,7 @@ impl Inline {
 
     pub(super) fn finish(&mut self, lines: &[Line], columns: u16) -> String {
         let mut pen = Pen::default();
-        self.to_top(&mut pen, columns);
-        pen.push(CLEAR_BELOW);
+        self.clear(&mut pen, columns);
         for line in lines {
             pen.line(line, self.hyperlinks);
         }
@@ -141,6 +131,17 @@ impl Inline {
         }
         self.forget();
         pen.out
+    }
+
+    /// Clears the region; the cursor is at its first cell then.
+    fn clear(&self, pen: &mut Pen, columns: u16) {
+        self.to_top(pen, columns);
+        // From the first cell of the screen, tmux takes it for a new page and keeps the old one in its
+        // scrollback.
+        pen.csi(1, 'C');
+        pen.push(CLEAR_BELOW);
+        pen.push("\r");
+        pen.push(CLEAR_ROW);
     }
 
     /// Brings the cursor to the first cell of the region, wherever a resize has left it.
@@ -202,37 +203,4 @@ fn step(pen: &mut Pen, from: Position, to: Position, existing: u16) -> Position 
 /// A frame in its marks; nothing stays nothing.
 fn wrapped(out: String) -> String {
     if out.is_empty() { out } else { format!("{BEGIN}{out}{END}") }
-}
-
-#[cfg(test)]
-mod tests {
-    use ratatui::buffer::Buffer;
-
-    use super::*;
-    use crate::setup::Setup;
-
-    struct TwoRows;
-
-    impl Scene for TwoRows {
-        fn height(&mut self, _columns: u16, _rows: u16) -> u16 {
-            2
-        }
-
-        fn view(&mut self, _area: Rect, buffer: &mut Buffer) -> Option<Position> {
-            buffer.set_string(0, 0, "above", ratatui::style::Style::new());
-            None
-        }
-    }
-
-    #[test]
-    fn what_was_drawn_is_not_cleared_as_a_whole_screen() {
-        let mut inline = Inline::new(&Setup::sample().terminal, false);
-        inline.frame(&mut TwoRows, &[], 20, 10);
-        let bytes = inline.frame(&mut TwoRows, &["line".into()], 20, 10);
-        assert!(bytes.contains(&format!("{CLEAR_ROW}\x1b[B{CLEAR_BELOW}\x1b[A")), "{bytes:?}");
-        assert_eq!(bytes.matches(CLEAR_BELOW).count(), 1, "{bytes:?}");
-        // Where the rows below are is not known after a resize.
-        let bytes = inline.frame(&mut TwoRows, &["line".into()], 10, 10);
-        assert!(!bytes.contains(CLEAR_ROW), "{bytes:?}");
-    }
 }

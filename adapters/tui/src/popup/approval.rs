@@ -199,7 +199,12 @@ impl Approval {
             }
         };
         fact("Why", why, role_of(request.why));
-        fact("Lost", &lost(request), lost_role(request));
+        if request.lost.is_empty() {
+            let kept = "its limits: it stays within the sandbox of this session";
+            fact("Kept", kept, Role::Good);
+        } else {
+            fact("Lost", &lost(request), Role::Bad);
+        }
         if let Some(said) = said.filter(|said| !said.trim().is_empty()) {
             fact("Model", &said, Role::Plain);
         }
@@ -309,9 +314,6 @@ fn role_of(why: ApprovalReason) -> Role {
 }
 
 fn lost(request: &ApprovalRequest) -> String {
-    if request.lost.is_empty() {
-        return "nothing: it stays within the sandbox of this session".into();
-    }
     let could: Vec<String> = request.lost.iter().map(|phrase| could(phrase)).collect();
     format!("its limits: it could {}", clean_line(&could.join("; ")))
 }
@@ -321,10 +323,6 @@ fn could(phrase: &str) -> String {
     let verbs = [("writes ", "write "), ("uses ", "use "), ("reaches ", "reach ")];
     let known = verbs.iter().find_map(|(does, can)| Some((can, phrase.strip_prefix(does)?)));
     known.map_or_else(|| phrase.to_owned(), |(can, rest)| format!("{can}{rest}"))
-}
-
-fn lost_role(request: &ApprovalRequest) -> Role {
-    if request.lost.is_empty() { Role::Good } else { Role::Bad }
 }
 
 /// A folder, with the user's home as `~`.
