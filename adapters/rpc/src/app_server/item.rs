@@ -9,10 +9,24 @@ use codex_proto::{
 };
 use serde_json::{Value, json};
 
-use super::{
-    AppServer,
-    state::{ItemKind, OpenItem},
-};
+use super::AppServer;
+
+/// An item that is not complete.
+pub(super) struct OpenItem {
+    pub(super) id: String,
+    pub(super) turn: Option<TurnId>,
+    pub(super) kind: ItemKind,
+}
+
+/// Which notification carries an item's deltas.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum ItemKind {
+    Command,
+    Message,
+    Other,
+    Plan,
+    Reasoning,
+}
 
 impl AppServer {
     pub(super) fn item_started(&mut self, thread: ThreadId, item: &TurnItem, now: Wall) {

@@ -7,7 +7,7 @@ use super::{
     account::LoginParams,
     initialize::InitializeParams,
     realtime::{AudioParams, StartParams as VoiceStartParams, TextParams},
-    thread::{ResumeParams, StartParams, ThreadParams},
+    thread_params::{ResumeParams, StartParams, ThreadParams},
     turn::{InterruptParams, SteerParams, TurnParams},
 };
 use crate::jsonrpc::ErrorObject;

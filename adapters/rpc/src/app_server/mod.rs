@@ -27,6 +27,7 @@ mod policy;
 mod realtime;
 mod state;
 mod thread;
+mod thread_params;
 mod turn;
 
 use std::collections::{BTreeMap, VecDeque};

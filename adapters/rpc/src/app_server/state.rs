@@ -13,7 +13,8 @@ use codex_proto::{
 
 use super::{
     boundary::{HostFacts, HostId, HostRequest},
-    thread::ResumeParams,
+    item::OpenItem,
+    thread_params::ResumeParams,
 };
 use crate::{jsonrpc::RequestId, limits::RECENT_OPS_MAX};
 
@@ -148,21 +149,4 @@ pub(super) struct ThreadState {
 pub(super) struct TurnState {
     pub(super) id: TurnId,
     pub(super) started_ms: i64,
-}
-
-/// An item that is not complete.
-pub(super) struct OpenItem {
-    pub(super) id: String,
-    pub(super) turn: Option<TurnId>,
-    pub(super) kind: ItemKind,
-}
-
-/// Which notification carries an item's deltas.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum ItemKind {
-    Command,
-    Message,
-    Other,
-    Plan,
-    Reasoning,
 }

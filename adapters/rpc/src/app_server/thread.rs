@@ -1,142 +1,28 @@
 //! `thread/*`: starting, resuming and unloading threads, and what clients are told of them.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::collections::BTreeMap;
 
 use codex_proto::{
     Op, OpId, ThreadId, Wall,
     approval::ApprovalAnswer,
     event::{ThreadConfig, ThreadReady},
     item::{ItemBody, TurnItem},
-    policy::SandboxMode,
 };
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
     AppServer,
-    boundary::{Ask, HostId, HostRequest, Told},
+    boundary::{Ask, HostId, Told},
     initialize::experimental,
     item,
-    policy::{AskForApproval, is_plain, sandbox, unsupported},
+    policy::{is_plain, sandbox, unsupported},
     state::{NOBODY_ASKED, Pending, Start, ThreadState, Waiting},
+    thread_params::{ResumeParams, StartParams},
 };
 use crate::jsonrpc::{ErrorObject, RequestId};
 
 /// Longest `preview`, in characters.
 const PREVIEW_CHARS_MAX: usize = 200;
-
-/// What `thread/start` and `thread/resume` have in common.
-#[derive(Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct Common {
-    model: Option<String>,
-    model_provider: Option<String>,
-    service_tier: Option<String>,
-    cwd: Option<PathBuf>,
-    approval_policy: Option<AskForApproval>,
-    approvals_reviewer: Option<String>,
-    sandbox: Option<SandboxMode>,
-    permissions: Option<Value>,
-    config: Option<BTreeMap<String, Value>>,
-    base_instructions: Option<String>,
-    developer_instructions: Option<String>,
-    personality: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct StartParams {
-    #[serde(flatten)]
-    common: Common,
-    #[serde(default)]
-    ephemeral: Option<bool>,
-    #[serde(default)]
-    environments: Option<Vec<Value>>,
-    #[serde(default)]
-    dynamic_tools: Option<Vec<Value>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct ResumeParams {
-    pub(super) thread_id: ThreadId,
-    #[serde(flatten)]
-    common: Common,
-    #[serde(default)]
-    history: Option<Value>,
-    #[serde(default)]
-    path: Option<PathBuf>,
-    #[serde(default)]
-    exclude_turns: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct ThreadParams {
-    pub(super) thread_id: ThreadId,
-}
-
-impl Common {
-    fn host(self, originator: &str, is_experimental: bool) -> Result<HostRequest, ErrorObject> {
-        if self.approvals_reviewer.as_deref().is_some_and(|reviewer| reviewer != "user") {
-            return Err(unsupported("approvalsReviewer", "leave it out, or use `user`"));
-        }
-        if self.permissions.is_some() {
-            return Err(unsupported("permissions", "use `sandbox` and `config`"));
-        }
-        let approval = self.approval_policy.map(|ask| ask.policy(is_experimental)).transpose()?;
-        let mut set = Vec::new();
-        for (key, value) in self.config.unwrap_or_default() {
-            let value = toml_value(&value).ok_or_else(|| {
-                ErrorObject::invalid(format!("config.{key}: null has no meaning there"))
-            })?;
-            set.push(format!("{key}={value}"));
-        }
-        for (key, value) in [
-            ("model_provider", self.model_provider),
-            ("service_tier", self.service_tier),
-            ("instructions", self.base_instructions),
-            ("developer_instructions", self.developer_instructions),
-            ("personality", self.personality),
-        ] {
-            set.extend(value.map(|value| format!("{key}={}", toml_string(&value))));
-        }
-        Ok(HostRequest {
-            originator: originator.to_owned(),
-            cwd: self.cwd,
-            model: self.model,
-            approval,
-            sandbox: self.sandbox,
-            set,
-            ephemeral: false,
-        })
-    }
-}
-
-/// JSON as a TOML value; `None` when it holds a null.
-fn toml_value(value: &Value) -> Option<String> {
-    match value {
-        Value::Null => None,
-        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
-        Value::String(text) => Some(toml_string(text)),
-        Value::Array(values) => {
-            let values: Option<Vec<String>> = values.iter().map(toml_value).collect();
-            Some(format!("[{}]", values?.join(", ")))
-        }
-        Value::Object(fields) => {
-            let fields: Option<Vec<String>> = fields
-                .iter()
-                .map(|(key, value)| Some(format!("{} = {}", toml_string(key), toml_value(value)?)))
-                .collect();
-            Some(format!("{{ {} }}", fields?.join(", ")))
-        }
-    }
-}
-
-/// A basic string of TOML: JSON's escapes, and DEL.
-fn toml_string(text: &str) -> String {
-    Value::from(text).to_string().replace('\u{7f}', "\\u007f")
-}
 
 impl AppServer {
     pub(super) fn start_thread_request(
