@@ -1,17 +1,23 @@
 //! Unified diffs: read into files and lines, and drawn with the words that differ.
 
-use std::{ops::Range, path::Path};
+use std::{borrow::Cow, ops::Range, path::Path};
 
 use codex_proto::item::{FileChange, FileChangeKind};
 use similar::{ChangeTag, TextDiff};
 
 use crate::{
-    text::{Line, clean, clean_line},
+    text::{Line, clean, clean_line, grouped},
     theme::{Look, Role},
 };
 
 /// Lines of one diff that are read; how many more there were is said.
 pub const DIFF_LINES_MAX: usize = 50_000;
+/// Bytes of a line of a work tree's diff that are shown; how many more there were is said.
+const LINE_BYTES_MAX: usize = 4 << 10;
+/// Shown for a carriage return at the end of a line, where not all lines have one.
+pub(crate) const RETURN: char = '\u{240d}';
+/// What a line that begins with a backslash says.
+const NO_LINE_END: &str = "no line end at the end of the file";
 /// Bytes of a line above which its words are not compared.
 const WORDS_BYTES_MAX: usize = 400;
 /// Lines of a replaced block above which their words are not compared.
@@ -57,26 +63,29 @@ pub fn read(text: &str) -> Vec<FileDiff> {
     let mut files: Vec<FileDiff> = Vec::new();
     let mut hunk = Hunk::default();
     let mut count = 0;
-    for line in text.lines() {
+    let mut old_mode = "";
+    for line in text.split_terminator('\n') {
         count += 1;
         if count > DIFF_LINES_MAX {
             continue;
         }
         if hunk.is_open()
             && let Some(file) = files.last_mut()
-            && hunk.take(line, file)
+            && hunk.take(&cut_line(line), file)
         {
             continue;
         }
+        let line = line.strip_suffix('\r').unwrap_or(line);
         if let Some(names) = line.strip_prefix("diff --git ") {
-            let path = names.rsplit_once(" b/").map_or(names, |(_, new)| new);
-            files.push(FileDiff { path: name(path), sign: 'M', ..FileDiff::default() });
+            let new = names.rsplit_once(" b/").or_else(|| names.rsplit_once(" \"b/"));
+            let path = new.map_or(names, |(_, new)| new);
+            files.push(FileDiff { path: name(path, ""), sign: 'M', ..FileDiff::default() });
             continue;
         }
         if let Some(old) = line.strip_prefix("--- ") {
             // A diff without git's own header begins here.
             if files.last().is_none_or(|file| !file.lines.is_empty()) {
-                let path = name(old.strip_prefix("a/").unwrap_or(old));
+                let path = name(old, "a/");
                 files.push(FileDiff { path, sign: 'M', ..FileDiff::default() });
             }
             if old.trim_end() == "/dev/null"
@@ -96,7 +105,7 @@ pub fn read(text: &str) -> Vec<FileDiff> {
         if let Some(new) = line.strip_prefix("+++ ") {
             match new.trim_end() {
                 "/dev/null" => file.sign = 'D',
-                new => file.path = name(new.strip_prefix("b/").unwrap_or(new)),
+                new => file.path = name(new, "b/"),
             }
         } else if line.starts_with("@@ ") {
             hunk = Hunk::begin(line);
@@ -110,9 +119,18 @@ pub fn read(text: &str) -> Vec<FileDiff> {
         } else if line.starts_with("deleted file mode") {
             file.sign = 'D';
         } else if let Some(old) = line.strip_prefix("rename from ") {
-            (file.sign, file.old_path) = ('R', Some(name(old)));
+            (file.sign, file.old_path) = ('R', Some(name(old, "")));
         } else if let Some(new) = line.strip_prefix("rename to ") {
-            file.path = name(new);
+            file.path = name(new, "");
+        } else if let Some(mode) = line.strip_prefix("old mode ") {
+            old_mode = mode;
+        } else if let Some(mode) = line.strip_prefix("new mode ") {
+            let text = format!("mode {old_mode} \u{2192} {mode}");
+            file.lines.push(DiffLine::Note(clean_line(&text).into_owned()));
+        } else if line.starts_with('\\') {
+            file.lines.push(DiffLine::Note(NO_LINE_END.into()));
+        } else if line.starts_with("Binary files ") {
+            file.lines.push(DiffLine::Note("binary".into()));
         } else if !is_git_noise(line) {
             file.lines.push(DiffLine::Note(clean_line(line).into_owned()));
         }
@@ -121,21 +139,54 @@ pub fn read(text: &str) -> Vec<FileDiff> {
         && let Some(file) = files.last_mut()
     {
         let more = count - DIFF_LINES_MAX;
-        file.lines.push(DiffLine::Note(format!("{more} more lines are not shown")));
+        let text = format!("{} more lines are not shown", grouped(more as u64));
+        file.lines.push(DiffLine::Note(text));
     }
+    files.iter_mut().for_each(settle_returns);
     files
 }
 
+/// A line of which no more is shown than is read by anybody.
+pub(crate) fn cut_line(line: &str) -> Cow<'_, str> {
+    if line.len() <= LINE_BYTES_MAX {
+        return line.into();
+    }
+    let end = (0..=LINE_BYTES_MAX).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
+    format!("{}\u{2026} {} more bytes", &line[..end], grouped((line.len() - end) as u64)).into()
+}
+
+/// Returns at the ends of lines are shown where they tell something: in changed lines of a file whose lines
+/// do not all have one.
+fn settle_returns(file: &mut FileDiff) {
+    let has = |line: &DiffLine| number(line) == 0 || text(line).ends_with(RETURN);
+    let is_usual = file.lines.iter().all(has);
+    for line in &mut file.lines {
+        if let DiffLine::Context(_, text) = line {
+            text.truncate(text.trim_end_matches(RETURN).len());
+        } else if let DiffLine::Added(_, text) | DiffLine::Removed(_, text) = line
+            && is_usual
+        {
+            text.truncate(text.trim_end_matches(RETURN).len());
+        }
+    }
+}
+
+/// A line's content, safe to show, with a sign for a return at its end.
+fn content(line: &str) -> String {
+    let mut text = clean(line).into_owned();
+    text.extend(line.ends_with('\r').then_some(RETURN));
+    text
+}
+
 fn is_git_noise(line: &str) -> bool {
-    const PREFIXES: [&str; 5] =
-        ["index ", "similarity index", "dissimilarity index", "old mode", "new mode"];
+    const PREFIXES: [&str; 3] = ["index ", "similarity index", "dissimilarity index"];
     line.is_empty() || PREFIXES.iter().any(|prefix| line.starts_with(prefix))
 }
 
-/// A path as git writes it: quotes and a trailing tab are taken off.
-fn name(path: &str) -> String {
+/// A path as git writes it: quotes, a trailing tab and the folder that git puts before it are taken off.
+fn name(path: &str, folder: &str) -> String {
     let path = path.trim_end_matches('\t').trim_matches('"');
-    clean_line(path).into_owned()
+    clean_line(path.strip_prefix(folder).unwrap_or(path)).into_owned()
 }
 
 /// Reads one file of a patch.
@@ -157,15 +208,15 @@ pub fn of_change(change: &FileChange, cwd: &Path) -> FileDiff {
         ..FileDiff::default()
     };
     let mut hunk = Hunk::default();
-    for (number, line) in (1..).zip(change.diff.lines().take(DIFF_LINES_MAX)) {
+    for (number, line) in (1..).zip(change.diff.split_terminator('\n').take(DIFF_LINES_MAX)) {
         match change.kind {
             FileChangeKind::Add => {
                 file.added += 1;
-                file.lines.push(DiffLine::Added(number, clean(line).into_owned()));
+                file.lines.push(DiffLine::Added(number, content(line)));
             }
             FileChangeKind::Delete => {
                 file.removed += 1;
-                file.lines.push(DiffLine::Removed(number, clean(line).into_owned()));
+                file.lines.push(DiffLine::Removed(number, content(line)));
             }
             FileChangeKind::Update => {
                 if line.starts_with("@@") {
@@ -180,8 +231,10 @@ pub fn of_change(change: &FileChange, cwd: &Path) -> FileDiff {
     let count = change.diff.lines().count();
     if count > DIFF_LINES_MAX {
         let more = count - DIFF_LINES_MAX;
-        file.lines.push(DiffLine::Note(format!("{more} more lines are not shown")));
+        let text = format!("{} more lines are not shown", grouped(more as u64));
+        file.lines.push(DiffLine::Note(text));
     }
+    settle_returns(&mut file);
     file
 }
 
@@ -232,13 +285,13 @@ impl Hunk {
     fn take(&mut self, line: &str, file: &mut FileDiff) -> bool {
         let mut chars = line.chars();
         let sign = chars.next().unwrap_or(' ');
-        let text = clean(chars.as_str()).into_owned();
+        let text = content(chars.as_str());
         let (old, new) = match sign {
             ' ' => (1, 1),
             '-' => (1, 0),
             '+' => (0, 1),
             '\\' => {
-                file.lines.push(DiffLine::Note(text.trim().to_owned()));
+                file.lines.push(DiffLine::Note(NO_LINE_END.into()));
                 return true;
             }
             _ => return false,
@@ -262,6 +315,13 @@ impl Hunk {
 }
 
 impl FileDiff {
+    /// Columns before the text of a line.
+    #[must_use]
+    pub fn text_column(&self, numbers: bool) -> usize {
+        let digits = self.lines.iter().map(number).max().unwrap_or(0).to_string().len();
+        if numbers { digits + 2 } else { 1 }
+    }
+
     /// `M src/a.rs  +3 −1`.
     #[must_use]
     pub fn heading(&self, look: &Look) -> Line {
@@ -271,10 +331,14 @@ impl FileDiff {
         }
         line.push(self.path.as_str(), look.style(Role::Strong));
         if self.added > 0 {
-            line.push(format!("  +{}", self.added), look.style(Role::Added));
+            line.push(format!("  +{}", grouped(self.added as u64)), look.style(Role::Added));
         }
         if self.removed > 0 {
-            line.push(format!("  −{}", self.removed), look.style(Role::Removed));
+            let room = if self.added > 0 { " " } else { "  " };
+            line.push(
+                format!("{room}−{}", grouped(self.removed as u64)),
+                look.style(Role::Removed),
+            );
         }
         line
     }
@@ -447,6 +511,43 @@ mod tests {
         assert_eq!(files[0].lines[2], DiffLine::Removed(4, "let a = 1;".into()));
         assert_eq!(files[1].lines[0], DiffLine::Added(1, "--- no header".into()));
         assert_eq!(files[3].old_path.as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn what_is_no_text_is_told() {
+        let lines = &read("--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+b\n\\ No newline at end of file\n")[0].lines;
+        assert_eq!(lines.iter().filter(|line| text(line) == NO_LINE_END).count(), 2);
+        let files = read(
+            "diff --git a/run.sh b/run.sh\nold mode 100644\nnew mode 100755\n\
+             diff --git a/p.png b/p.png\nBinary files a/p.png and b/p.png differ\n\
+             diff --git \"a/a\\tb\" \"b/a\\tb\"\n--- \"a/a\\tb\"\n+++ \"b/a\\tb\"\n@@ -1 +1 @@\n-x\n+y\n",
+        );
+        assert_eq!(files[0].lines, [DiffLine::Note("mode 100644 \u{2192} 100755".into())]);
+        assert_eq!(files[1].lines, [DiffLine::Note("binary".into())]);
+        assert_eq!(files[2].path, "a\\tb");
+    }
+
+    #[test]
+    fn returns_are_shown_where_they_differ() {
+        let read = |text: &str| read(&format!("--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n{text}"));
+        let shown = |text: &str| -> Vec<String> {
+            read(text)[0].lines.iter().map(|line| super::text(line).to_owned()).collect()
+        };
+        assert_eq!(shown(" a\r\n-b\r\n+b\n"), ["a", "b\u{240d}", "b"]);
+        assert_eq!(shown(" a\r\n-b\r\n+c\r\n"), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn what_is_left_out_is_counted() {
+        let line = format!("+{}\n", "x".repeat(LINE_BYTES_MAX + 1_000));
+        let text = format!("--- a/x\n+++ b/x\n@@ -0,0 +1,60000 @@\n{}", line.repeat(2));
+        let files = read(&text);
+        let long = super::text(&files[0].lines[0]);
+        assert!(long.ends_with("\u{2026} 1,001 more bytes"), "{}", &long[LINE_BYTES_MAX - 10..]);
+        let text = format!("--- a/x\n+++ b/x\n@@ -0,0 +1,60000 @@\n{}", "+a\n".repeat(60_000));
+        let files = read(&text);
+        let last = files[0].lines.last();
+        assert_eq!(last, Some(&DiffLine::Note("10,003 more lines are not shown".into())));
     }
 
     #[test]

@@ -342,8 +342,40 @@ fn a_denied_patch_says_so_once() {
         }),
     ));
     let printed: Vec<String> = run.printed.iter().map(codex_tui::text::Line::text).collect();
-    let want = ["", "add new.txt  +1 \u{2212}0", "+one", "not applied: you said no"];
+    let want = ["", "add new.txt  +1", "+one", "not applied: you said no"];
     assert_eq!(printed, want);
+}
+
+#[test]
+fn a_file_that_only_moves_and_a_large_one_are_told_in_short() {
+    let mut run = Run::ready(Setup::sample(), 80, 24);
+    run.printed.clear();
+    let moved = FileChange {
+        path: "/home/u/project/a.rs".into(),
+        kind: FileChangeKind::Update,
+        diff: String::new(),
+        move_path: Some("/home/u/project/b.rs".into()),
+    };
+    let large = FileChange {
+        path: "/home/u/project/large.txt".into(),
+        kind: FileChangeKind::Add,
+        diff: "line\n".repeat(10_000),
+        move_path: None,
+    };
+    run.event(completed(
+        1,
+        ItemBody::FileChange(FileChangeItem {
+            call_id: "c".into(),
+            changes: vec![moved, large],
+            status: ItemStatus::Completed,
+            error: None,
+        }),
+    ));
+    let printed: Vec<String> = run.printed.iter().map(codex_tui::text::Line::text).collect();
+    assert_eq!(printed.len(), 204);
+    assert!(printed[1].starts_with("moved ") && printed[1].ends_with("b.rs"), "{}", printed[1]);
+    assert!(printed[2].ends_with("large.txt  +10,000"), "{}", printed[2]);
+    assert_eq!(printed[203], "\u{2026} 9,800 more lines; /diff shows all");
 }
 
 #[test]

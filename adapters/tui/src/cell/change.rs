@@ -2,7 +2,12 @@
 
 use codex_proto::item::{FileChange, FileChangeItem, FileChangeKind, ItemStatus};
 
-use super::{Context, command::said_instead, diff_lines, short_path};
+use super::{
+    Context,
+    command::said_instead,
+    diff::{diff_lines, lines_of},
+    short_path,
+};
 use crate::{
     setup::Setup,
     text::{Line, clean, clean_line, grouped},
@@ -45,14 +50,11 @@ impl Change {
         let look = &cx.paint.look;
         let mut lines = Vec::new();
         for (change, name) in self.item.changes.iter().zip(&self.names) {
-            let all = diff_lines(&change.diff, change.kind, look);
-            let count = |sign: char| {
-                all.iter()
-                    .filter(|line| line.spans.first().is_some_and(|s| s.text.starts_with(sign)))
-                    .count()
-            };
-            let (added, removed) = (count('+'), count('-'));
+            let (added, removed) = counts(change);
+            let is_moved = change.move_path.is_some() && added + removed == 0;
             let verb = match (self.item.status, change.kind) {
+                (ItemStatus::Completed, _) if is_moved => "moved",
+                (_, _) if is_moved => "move",
                 (ItemStatus::Completed, FileChangeKind::Add) => "added",
                 (ItemStatus::Completed, FileChangeKind::Delete) => "deleted",
                 (ItemStatus::Completed, FileChangeKind::Update) => "edited",
@@ -60,14 +62,21 @@ impl Change {
                 (_, FileChangeKind::Delete) => "delete",
                 (_, FileChangeKind::Update) => "edit",
             };
-            lines.push(
-                Line::styled(format!("{verb} "), look.style(Role::Dim))
-                    .with(&**name, look.style(Role::Strong))
-                    .with(format!("  +{added}"), look.style(Role::Added))
-                    .with(format!(" \u{2212}{removed}"), look.style(Role::Removed)),
-            );
-            let hidden = all.len().saturating_sub(DIFF_LINES_MAX);
-            lines.extend(all.into_iter().take(DIFF_LINES_MAX));
+            let mut heading = Line::styled(format!("{verb} "), look.style(Role::Dim))
+                .with(&**name, look.style(Role::Strong));
+            let mut room = "  ";
+            for (sign, count, role) in
+                [('+', added, Role::Added), ('\u{2212}', removed, Role::Removed)]
+            {
+                if count > 0 {
+                    heading
+                        .push(format!("{room}{sign}{}", grouped(count as u64)), look.style(role));
+                    room = " ";
+                }
+            }
+            lines.push(heading);
+            let hidden = lines_of(&change.diff).count().saturating_sub(DIFF_LINES_MAX);
+            lines.extend(diff_lines(&change.diff, change.kind, look, DIFF_LINES_MAX));
             if hidden > 0 {
                 let text =
                     format!("\u{2026} {} more lines; /diff shows all", grouped(hidden as u64));
@@ -95,5 +104,15 @@ impl Change {
             }
         }
         lines
+    }
+}
+
+/// Lines that come and that go.
+fn counts(change: &FileChange) -> (usize, usize) {
+    let signed = |sign| lines_of(&change.diff).filter(|line| line.starts_with(sign)).count();
+    match change.kind {
+        FileChangeKind::Add => (lines_of(&change.diff).count(), 0),
+        FileChangeKind::Delete => (0, lines_of(&change.diff).count()),
+        FileChangeKind::Update => (signed('+'), signed('-')),
     }
 }

@@ -63,14 +63,15 @@ impl Chrome {
         let mut line = Line::styled("─ ", dim);
         line.push(fit(&self.title, columns.saturating_sub(4)), look.style(Role::Strong));
         line.push(" ", dim);
-        let side = if self.side.is_empty() { String::new() } else { format!(" {} ─", self.side) };
-        let used = line.width() + width(&side);
-        if used <= columns {
-            line.push("─".repeat(columns - used), dim);
-            line.push(side, dim);
-        } else {
-            line.push("─".repeat(columns.saturating_sub(line.width())), dim);
+        // Of what is at the right, the last parts give way.
+        let mut side = self.side.as_str();
+        let room = columns.saturating_sub(line.width() + 3);
+        while width(side) > room {
+            side = side.rsplit_once(", ").map_or("", |(first, _)| first);
         }
+        let side = if side.is_empty() { String::new() } else { format!(" {side} ─") };
+        line.push("─".repeat(columns.saturating_sub(line.width() + width(&side))), dim);
+        line.push(side, dim);
         draw(&line, area, buffer);
         if area.height == 2 {
             return Rect { y: area.y + 1, height: 1, ..area };

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::{Body, Bound, Chrome, Handled, Layer, Scroll, chrome::text_columns};
 use crate::{
     desk::Desk,
-    diff::{self, FileDiff},
+    diff::{self, DiffLine, FileDiff},
     key::{Key, KeyCode, Modifiers},
     msg::{Answer, ScreenEffect},
-    text::{Break, Line, clean_line, wrap},
+    text::{Break, Line, clean_line, grouped, wrap, wrap_at},
     theme::{Look, Role},
 };
 
@@ -72,8 +72,10 @@ impl DiffViewer {
             }
             starts.push(rows.len());
             rows.extend(wrap(&file.heading(look), width, Break::Anywhere));
-            for line in file.lines(columns >= NUMBERS_COLUMNS_MIN, look) {
-                rows.extend(wrap(&line, width, Break::Anywhere));
+            let has_numbers = columns >= NUMBERS_COLUMNS_MIN;
+            let column = file.text_column(has_numbers);
+            for line in file.lines(has_numbers, look) {
+                rows.extend(wrap_at(&line, width, column));
             }
         }
         let rows: Arc<[Line]> = rows.into();
@@ -110,8 +112,13 @@ impl Layer for DiffViewer {
             let added: usize = files.iter().map(|file| file.added).sum();
             let removed: usize = files.iter().map(|file| file.removed).sum();
             let place = format!("file {} of {}", self.at() + 1, files.len());
+            let is_cut = files.last().and_then(|file| file.lines.last()).is_some_and(
+                |line| matches!(line, DiffLine::Note(note) if note.ends_with("not shown")),
+            );
+            let part = if is_cut { ", in part" } else { "" };
+            let (added, removed) = (grouped(added as u64), grouped(removed as u64));
             chrome = chrome
-                .side(format!("{place}, +{added} −{removed}"))
+                .side(format!("{place}, +{added} −{removed}{part}"))
                 .on(desk, Bound::PageDown, "page")
                 .key("n", "next file")
                 .key("p", "previous")

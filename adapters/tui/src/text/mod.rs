@@ -13,4 +13,4 @@ pub use line::{Line, Span, draw, width};
 pub use number::{bytes, duration, elapsed, grouped};
 pub(crate) use printed::forget_start;
 pub use printed::printed;
-pub use wrap::{Break, fit, fit_end, wrap, wrap_hanging};
+pub use wrap::{Break, fit, fit_end, wrap, wrap_at, wrap_hanging};

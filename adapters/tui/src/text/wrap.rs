@@ -33,6 +33,13 @@ pub fn wrap_hanging(line: &Line, columns: u16) -> Vec<Line> {
     broken(line, columns, Break::Words, hang)
 }
 
+/// Breaks a line anywhere; what is broken goes on in this column, if there is room.
+#[must_use]
+pub fn wrap_at(line: &Line, columns: u16, column: usize) -> Vec<Line> {
+    let column = if column > usize::from(columns / 2) { 0 } else { column };
+    broken(line, columns, Break::Anywhere, Line::plain(" ".repeat(column)))
+}
+
 /// What the rows of a line begin with, behind the first one.
 fn hang_of(line: &Line) -> Line {
     let text = line.text();
@@ -251,6 +258,15 @@ mod tests {
             let want: Vec<String> = want.iter().map(|row| row.trim_end().to_owned()).collect();
             assert_eq!(rows, want, "{text:?}");
         }
+    }
+
+    #[test]
+    fn code_goes_on_in_its_column() {
+        let rows = |text: &str, columns| -> Vec<String> {
+            wrap_at(&Line::plain(text), columns, 3).iter().map(Line::text).collect()
+        };
+        assert_eq!(rows("1 +abcdefgh", 8), ["1 +abcde", "   fgh"]);
+        assert_eq!(rows("1 +abcdefgh", 5), ["1 +ab", "cdefg", "h"]);
     }
 
     #[test]

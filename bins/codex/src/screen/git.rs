@@ -24,6 +24,9 @@ fn git(cwd: &Path, args: &[&str], within: Duration) -> Result<Output, String> {
         .env("GIT_OPTIONAL_LOCKS", "0")
         .env("GIT_PAGER", "cat")
         .args(["-c", "core.fsmonitor=false", "-c", "core.quotepath=false"])
+        // Whoever likes other headers for their eyes: these are read.
+        .args(["-c", "diff.noprefix=false", "-c", "diff.mnemonicPrefix=false"])
+        .args(["-c", "diff.submodule=short"])
         .args(args);
     run_within(command, b"", DIFF_BYTES_MAX, within).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => "git is not installed".into(),
@@ -53,22 +56,45 @@ pub(crate) fn diff(cwd: &Path) -> Result<String, String> {
             },
         );
     }
-    let mut text = String::from_utf8_lossy(&tracked.stdout).into_owned();
+    let mut text = String::new();
+    let mut is_cut = append(&mut text, &tracked.stdout);
     let listed = git(cwd, &["ls-files", "--others", "--exclude-standard", "-z"], left())?;
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
     let untracked: Vec<&str> = listed.split('\0').filter(|path| !path.is_empty()).collect();
+    let mut shown = 0;
     for path in untracked.iter().take(UNTRACKED_MAX) {
-        if Instant::now() >= until || text.len() as u64 >= DIFF_BYTES_MAX {
+        if is_cut || Instant::now() >= until {
             break;
         }
         let mut args = PLAIN.to_vec();
         args.extend(["--no-index", "--", "/dev/null", path]);
-        text.push_str(&String::from_utf8_lossy(&git(cwd, &args, left())?.stdout));
+        is_cut = append(&mut text, &git(cwd, &args, left())?.stdout);
+        shown += 1;
     }
-    if let Some(more) = untracked.len().checked_sub(UNTRACKED_MAX).filter(|more| *more > 0) {
-        text.push_str(&format!("\n{more} more untracked files are not shown\n"));
+    let more = untracked.len() - shown;
+    let files = if more == 1 { "file" } else { "files" };
+    match (is_cut, more) {
+        (true, 0) => text.push_str("more than 4 MiB: the rest is not shown\n"),
+        (true, _) => text.push_str(&format!(
+            "more than 4 MiB: the rest, and {more} untracked {files}, is not shown\n"
+        )),
+        (false, 0) => {}
+        (false, _) => text.push_str(&format!("{more} more untracked {files} not shown\n")),
     }
     Ok(text)
+}
+
+/// Appends as many whole lines as there may be. Returns whether some were left out.
+fn append(text: &mut String, more: &[u8]) -> bool {
+    let room = (DIFF_BYTES_MAX as usize).saturating_sub(text.len() + 1);
+    let end = match more.get(..room) {
+        Some(start) if start.len() < more.len() => {
+            start.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)
+        }
+        _ => more.len(),
+    };
+    text.push_str(&String::from_utf8_lossy(&more[..end]));
+    end < more.len()
 }
 
 #[cfg(test)]
@@ -95,5 +121,15 @@ mod tests {
         for line in ["-one", "+two", "+++ b/new file", "+three"] {
             assert!(text.lines().any(|have| have.trim_end() == line), "{line}: {text}");
         }
+    }
+
+    #[test]
+    fn what_is_too_much_is_left_out_by_whole_lines() {
+        let mut text = String::new();
+        assert!(!append(&mut text, b"one\n"));
+        let line = [b"x".repeat(999), b"\n".to_vec()].concat();
+        assert!(append(&mut text, &line.repeat(5_000)));
+        assert!(text.ends_with("x\n") && text.len() as u64 <= DIFF_BYTES_MAX, "{}", text.len());
+        assert!(append(&mut text, &line.repeat(5)));
     }
 }
