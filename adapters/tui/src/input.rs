@@ -11,12 +11,13 @@ use ratatui::{
 use crate::{
     composer::{
         self, Action, Candidate, Completion, Composer, Draft, Keymap, Options, Output, Styles,
-        VimMode,
+        VimKeymap, VimMode,
     },
     key::{Key, Paste},
     msg::{Answer, ScreenEffect},
     popup::Handled,
     setup::Setup,
+    text::width,
     theme::{Look, Role},
 };
 
@@ -138,6 +139,12 @@ impl Input {
         self.composer.set_vim(on);
     }
 
+    /// Which keys do what in vim's modes.
+    #[must_use]
+    pub fn vim_keymap(&self) -> &VimKeymap {
+        self.composer.vim_keymap()
+    }
+
     /// The mode of the vim keys; `None` when they are off.
     #[must_use]
     pub fn vim_mode(&self) -> Option<VimMode> {
@@ -215,7 +222,13 @@ impl Input {
 
     /// Draws it. Returns where the caret is.
     pub fn view(&mut self, area: Rect, buffer: &mut Buffer, look: &Look) -> Option<Position> {
-        let hint = "Ask for anything  ·  / commands  ·  @ files  ·  ? keys";
+        const HINTS: [&str; 3] = [
+            "Ask for anything  ·  / commands  ·  @ files  ·  ? keys",
+            "Ask for anything  ·  ? keys",
+            "Ask for anything",
+        ];
+        let room = usize::from(area.width).saturating_sub(2);
+        let hint = HINTS.iter().find(|hint| width(hint) <= room).unwrap_or(&"");
         (!area.is_empty()).then(|| self.composer.view(area, buffer, &styles(look), hint))
     }
 

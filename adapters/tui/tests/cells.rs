@@ -45,6 +45,17 @@ fn header() {
         run.event(ready());
         golden(&format!("{name}.txt"), &format!("{starting}{}", run.tell()));
     }
+    let mut told = String::new();
+    for width in [40, 60, 80] {
+        let mut setup = Setup::sample();
+        setup.sandbox_tier = "namespaces, Landlock, seccomp".into();
+        setup.trustable = Some("/home/user/project".into());
+        setup.notes.push("no key is set; `codex login --with-api-key` takes one".into());
+        let mut run = Run::new(setup, width, 24);
+        run.event(ready());
+        told.push_str(&format!("== {width} columns\n{}", run.tell()));
+    }
+    golden("header.narrow.txt", &told);
 }
 
 #[test]

@@ -310,3 +310,39 @@ fn what_an_earlier_thread_left_unfinished_is_not_shown_in_the_next() {
     run.event(next);
     assert!(!run.tell().contains("half a line"));
 }
+
+#[test]
+fn vim_takes_the_keys_that_the_user_gave_it() {
+    let keymap = |name: &str, keys: &[&str]| {
+        (name.to_owned(), keys.iter().map(|key| key.parse().unwrap()).collect::<Vec<_>>())
+    };
+    let setup = Setup {
+        vim: true,
+        keymap: vec![
+            keymap("vim_normal.move_left", &["s"]),
+            keymap("vim_normal.start_delete_operator", &["q"]),
+            keymap("vim_operator.delete_line", &["q"]),
+            keymap("vim_operator.motion_word_backward", &["ctrl-b"]),
+            keymap("vim_normal.enter_insert", &[]),
+        ],
+        ..Setup::sample()
+    };
+    let mut run = Run::ready(setup, 80, 24);
+    let written = |run: &mut Run| {
+        let told = run.tell();
+        let row = told.lines().find(|row| row.starts_with("|› ")).unwrap_or_default();
+        row.trim_start_matches("|› ").to_owned()
+    };
+    run.keys("one two three<esc>ssx");
+    assert_eq!(written(&mut run), "one two thee");
+    run.keys("q<ctrl-b>");
+    assert_eq!(written(&mut run), "one two ee");
+    run.keys("d$ix");
+    assert_eq!(written(&mut run), "one two e", "neither `d` nor `i` means anything");
+    run.keys("fsu");
+    assert_eq!(written(&mut run), "one two ee", "a character is meant as it is");
+    run.keys("qq");
+    assert!(written(&mut run).starts_with("Ask for anything"), "{}", run.tell());
+    run.keys("?normal mode: start del");
+    assert!(run.tell().contains("|› q"), "{}", run.tell());
+}

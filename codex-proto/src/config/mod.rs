@@ -46,4 +46,4 @@ pub use provider::{BUILT_IN_PROVIDERS, ProviderEntry};
 pub use resolved::{InstructionsFile, Resolved, SettingsPart, Sources};
 pub use secret::{AuthSource, HeaderSource, Secret, SecretSources, account};
 pub use stack::{Stack, resolve};
-pub use ui::{Tui, Ui};
+pub use ui::{Binding, Tui, Ui};

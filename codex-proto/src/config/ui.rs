@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{typing::Typing, value::Node};
+use super::{error::Place, typing::Typing, value::Node};
 
 /// Settings of front ends, which the engine does not need.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,8 +65,19 @@ pub struct Tui {
     pub terminal_title: Option<Vec<String>>,
     /// `tui.theme`.
     pub theme: Option<String>,
-    /// `tui.keymap`: `CONTEXT.ACTION`, and the keys as they are written.
-    pub keymap: Vec<(String, Vec<String>)>,
+    /// `tui.keymap`.
+    pub keymap: Vec<Binding>,
+}
+
+/// Keys of an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// `CONTEXT.ACTION`.
+    pub action: String,
+    /// As they are written.
+    pub keys: Vec<String>,
+    /// Where.
+    pub place: Place,
 }
 
 impl Typing<'_> {
@@ -102,12 +113,13 @@ impl Typing<'_> {
         let contexts = self.node("tui.keymap").and_then(Node::as_table).into_iter().flatten();
         let keymap = contexts.flat_map(|(context, actions)| {
             let actions = actions.as_table().into_iter().flatten();
-            actions.map(move |(action, keys)| {
-                let keys = match keys.as_str() {
+            actions.map(move |(action, node)| Binding {
+                action: format!("{context}.{action}"),
+                keys: match node.as_str() {
                     Some(key) => vec![key.to_owned()],
-                    None => keys.strings(),
-                };
-                (format!("{context}.{action}"), keys)
+                    None => node.strings(),
+                },
+                place: self.layers.place(node.key),
             })
         });
         Tui {

@@ -60,7 +60,12 @@ impl Composer {
 
     fn vim_key(&mut self, key: &Key) -> Option<Handled> {
         let vim = self.vim.as_mut()?;
-        match vim.key(key, &mut self.text) {
+        let own = vim.place().map_or(Some(*key), |place| self.vim_keymap.own(place, key));
+        let Some(key) = own else {
+            vim.cancel();
+            return Some(Handled::Consumed(Vec::new()));
+        };
+        match vim.key(&key, &mut self.text) {
             VimKey::Done => Some(Handled::Consumed(self.changed())),
             VimKey::Full => Some(Handled::Consumed(vec![full()])),
             // One row beyond the edge is another prompt.

@@ -35,7 +35,7 @@ pub use self::{
     complete::{Candidate, Completion, Kind},
     draft::{Attachment, Draft},
     view::Styles,
-    vim::VimMode,
+    vim::{VIM_ACTIONS, VimKeymap, VimMode},
 };
 use self::{
     complete::Completer,
@@ -131,6 +131,7 @@ pub struct Composer {
     is_up_waiting: bool,
     completer: Completer,
     keymap: Keymap,
+    vim_keymap: VimKeymap,
     vim: Option<Vim>,
     /// The column that moving up and down keeps.
     goal: Option<usize>,
@@ -156,6 +157,7 @@ impl Composer {
             is_up_waiting: false,
             completer: Completer::default(),
             keymap: Keymap::new(&options.keymap),
+            vim_keymap: VimKeymap::new(&options.keymap),
             vim,
             goal: None,
             layout: None,
@@ -172,6 +174,12 @@ impl Composer {
     /// The skills there are.
     pub fn set_skills(&mut self, skills: Vec<Candidate>) {
         self.completer.set_skills(skills);
+    }
+
+    /// Which keys do what in vim's modes.
+    #[must_use]
+    pub fn vim_keymap(&self) -> &VimKeymap {
+        &self.vim_keymap
     }
 
     /// Turns vim keys on or off.

@@ -1,7 +1,22 @@
 //! Keys of lists, of texts that scroll, and of questions: `tui.keymap` of the contexts `list`, `pager`
 //! and `approval`. The composer has its own, see [`crate::composer::Action`].
 
-use crate::key::Key;
+use crate::{
+    composer::{Action, VIM_ACTIONS},
+    key::Key,
+};
+
+/// Whether `tui.keymap` may give keys to this `CONTEXT.ACTION`.
+#[must_use]
+pub fn is_action(name: &str) -> bool {
+    let of_composer = |(_, context, action, _): &(Action, &str, &str, &[&str])| {
+        name.split_once('.')
+            .is_some_and(|(have, rest)| rest == *action && (have == *context || have == "global"))
+    };
+    Action::ALL.iter().any(of_composer)
+        || Bound::ALL.iter().any(|(_, have, _)| *have == name)
+        || VIM_ACTIONS.iter().any(|(have, _)| *have == name)
+}
 
 macro_rules! bounds {
     ($($(#[$doc:meta])* $variant:ident, $name:literal, [$($key:literal),*];)*) => {
@@ -117,6 +132,15 @@ mod tests {
                 assert_eq!(bindings.keys(*bound).len(), keys.len(), "{name}");
             }
             assert_eq!(bound.name(), *name);
+        }
+    }
+
+    #[test]
+    fn what_has_keys_has_a_name() {
+        let known = ["editor.yank", "global.submit", "list.accept", "vim_operator.cancel"];
+        assert!(known.into_iter().all(is_action));
+        for name in ["editor.fly", "list.yank", "yank", "vim_normal.", ""] {
+            assert!(!is_action(name), "{name}");
         }
     }
 

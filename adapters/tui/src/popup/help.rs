@@ -3,7 +3,7 @@
 use super::{Body, Bound, Chrome, Handled, Layer, List, list::Entry};
 use crate::{
     command::{self, Command},
-    composer::Action,
+    composer::{Action, VIM_ACTIONS},
     desk::Desk,
     key::Key,
 };
@@ -78,6 +78,19 @@ impl Help {
             };
             if !keys.is_empty() {
                 add(keys, format!("{place}: {}", action.replace('_', " ")), Topic::Key);
+            }
+        }
+        if desk.input.vim_mode().is_some() {
+            for (name, own) in VIM_ACTIONS {
+                let keys = joined(desk.input.vim_keymap().keys(name, own).into_iter());
+                let (context, action) = name.split_once('.').unwrap_or(("", name));
+                let place = match context {
+                    "vim_normal" => "in normal mode",
+                    _ => "after an operator",
+                };
+                if !keys.is_empty() {
+                    add(keys, format!("{place}: {}", action.replace('_', " ")), Topic::Key);
+                }
             }
         }
         if !commands_first {

@@ -32,7 +32,7 @@ pub(crate) use self::field::Field;
 pub(crate) use self::{approval::short, words::Words};
 pub use self::{
     approval::{APPROVAL_ALONE_MS, APPROVAL_REST_MS, Approval},
-    bindings::{Bindings, Bound},
+    bindings::{Bindings, Bound, is_action},
     diff::DiffViewer,
     help::Help,
     in_use::InUse,

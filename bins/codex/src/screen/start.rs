@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use codex_exec::session::{NO_KEY, Session, StartError};
-use codex_proto::{config::Tui, op::PromptPart};
+use codex_proto::{
+    config::{Binding, Tui},
+    op::PromptPart,
+};
 use codex_store::{
     credentials::KeySource,
     rollouts::{self, Filter},
@@ -152,14 +155,17 @@ fn models() -> Vec<ModelChoice> {
     known.map(choice).collect()
 }
 
-/// The user's keys; what cannot be read is said, and the default stays.
+/// The user's keys; what cannot be used is said, and the default stays.
 fn keymap(tui: &Tui) -> (Vec<(String, Vec<Key>)>, Vec<String>) {
     let (mut keymap, mut wrong) = (Vec::new(), Vec::new());
-    for (action, names) in &tui.keymap {
-        let keys: Result<Vec<Key>, _> = names.iter().map(|name| name.parse()).collect();
+    for Binding { action, keys, place } in &tui.keymap {
+        let keys: Result<Vec<Key>, _> = keys.iter().map(|name| name.parse()).collect();
         match keys {
+            _ if !codex_tui::popup::is_action(action) => {
+                wrong.push(format!("{place}: `tui.keymap.{action}` is no action that has keys"));
+            }
             Ok(keys) => keymap.push((action.clone(), keys)),
-            Err(error) => wrong.push(format!("`tui.keymap.{action}`: {error}")),
+            Err(error) => wrong.push(format!("{place}: `tui.keymap.{action}`: {error}")),
         }
     }
     (keymap, wrong)
@@ -234,6 +240,8 @@ fn find(pick: &PickArgs, session: &Session) -> Result<Option<PathBuf>, StartErro
 
 #[cfg(test)]
 mod tests {
+    use codex_proto::config::Place;
+
     use super::*;
 
     #[test]
@@ -249,11 +257,17 @@ mod tests {
 
     #[test]
     fn a_key_that_is_none_is_told_and_the_rest_counts() {
+        let binding = |action: &str, keys: &[&str]| Binding {
+            action: action.into(),
+            keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+            place: Place { source: "config.toml".into(), line_column: Some((7, 3)) },
+        };
         let tui = Tui {
             keymap: vec![
-                ("editor.yank".into(), vec!["ctrl-y".into()]),
-                ("editor.undo".into(), vec!["hyper-q".into()]),
-                ("composer.queue".into(), vec![]),
+                binding("editor.yank", &["ctrl-y"]),
+                binding("editor.undo", &["hyper-q"]),
+                binding("vim_normal.fly", &["f"]),
+                binding("composer.queue", &[]),
             ],
             ..Tui::default()
         };
@@ -265,7 +279,9 @@ mod tests {
                 ("composer.queue".to_owned(), vec![])
             ]
         );
-        assert_eq!(wrong.len(), 1);
-        assert!(wrong[0].starts_with("`tui.keymap.editor.undo`: `hyper-q`"), "{wrong:?}");
+        let undo = "config.toml:7:3: `tui.keymap.editor.undo`: `hyper-q`";
+        assert!(wrong[0].starts_with(undo), "{wrong:?}");
+        let fly = "config.toml:7:3: `tui.keymap.vim_normal.fly` is no action that has keys";
+        assert_eq!(wrong[1..], [fly]);
     }
 }

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::{
+    config::keys::{Kind, ROOT, Use},
     policy::{EnvInherit, SandboxMode, SandboxPolicy},
     settings::{AuthRef, HeaderValue, SecretRef, Settings, WebSearchMode},
 };
@@ -341,9 +342,12 @@ fn old_names_still_work_and_say_so() {
     );
 }
 
+fn tui(text: &str) -> Tui {
+    check(vec![user(text)], &Overrides::default()).ui.tui
+}
+
 #[test]
 fn the_screen_is_configured() {
-    let tui = |text: &str| check(vec![user(text)], &Overrides::default()).ui.tui;
     let default = tui("");
     assert!(default.notify_turn && default.notify_approval && default.animations);
     assert!(!default.alternate_screen && !default.notify_always && !default.plain);
@@ -364,7 +368,48 @@ fn the_screen_is_configured() {
     assert_eq!(set.notification_method.as_deref(), Some("osc9"));
     assert_eq!(set.status_line, Some(vec!["model".into()]));
     assert_eq!(set.status_command, ["status", "--short"]);
-    let keymap =
-        [("composer.queue".into(), vec![]), ("editor.yank".into(), vec!["ctrl-y".to_owned()])];
-    assert_eq!(set.keymap, keymap);
+    let keymap = set.keymap.iter().map(|set| {
+        (&*set.action, set.keys.iter().map(String::as_str).collect(), set.place.line_column)
+    });
+    let keymap: Vec<(&str, Vec<&str>, _)> = keymap.collect();
+    let queue = ("composer.queue", vec![], Some((10, 25)));
+    assert_eq!(keymap, [queue, ("editor.yank", vec!["ctrl-y"], Some((9, 23)))]);
+}
+
+#[test]
+fn a_profile_sets_every_key_of_the_screen() {
+    let set = [
+        ("notifications", "false"),
+        ("notification_method", "\"bel\""),
+        ("notification_condition", "\"always\""),
+        ("animations", "false"),
+        ("show_tooltips", "false"),
+        ("vim_mode_default", "true"),
+        ("raw_output_mode", "true"),
+        ("alternate_screen", "\"always\""),
+        ("plain", "true"),
+        ("status_line", "[\"model\"]"),
+        ("status_command", "[\"status\"]"),
+        ("status_line_use_colors", "false"),
+        ("terminal_title", "[]"),
+        ("theme", "\"mono\""),
+        ("session_picker_view", "\"comfortable\""),
+        ("keymap.editor.yank", "\"ctrl-y\""),
+    ];
+    let lines = |table: &str| {
+        let lines = set.iter().map(|(key, value)| format!("tui.{key} = {value}\n"));
+        format!("{table}{}", lines.collect::<String>())
+    };
+    let mut direct = tui(&lines(""));
+    let mut of_profile = tui(&lines("profile = \"p\"\n[profiles.p]\n"));
+    // All but where they stand is the same.
+    for set in [&mut direct, &mut of_profile] {
+        set.keymap.iter_mut().for_each(|set| set.place.line_column = None);
+    }
+    assert_eq!(of_profile, direct);
+    assert!(direct.comfortable_sessions && direct.plain && !direct.notify_turn);
+    let told = ROOT.iter().find(|key| key.name == "tui").map(|key| key.kind);
+    let Some(Kind::Table(keys)) = told else { panic!("a table") };
+    let used = keys.iter().filter(|key| key.used == Use::Honoured).count();
+    assert_eq!(used, set.len(), "a key that is new is tried, too");
 }

@@ -20,6 +20,7 @@
 //!
 //! What a command changes, with what is written after it, is one step to undo and one to repeat.
 
+mod keymap;
 mod motion;
 mod object;
 mod operator;
@@ -30,6 +31,8 @@ mod visual;
 
 use std::ops::Range;
 
+pub(super) use self::keymap::Place;
+pub use self::keymap::{VIM_ACTIONS, VimKeymap};
 use self::{
     motion::{Find, Reach, first_nonblank},
     operator::{Operator, Register, Span},
@@ -173,6 +176,22 @@ impl Vim {
     pub fn selection(&self, text: &Text) -> Option<Range<usize>> {
         let Span { range, is_lines } = self.selected(text)?;
         Some(range.start..range.end + usize::from(is_lines))
+    }
+
+    /// Where the next key is pressed; `None` when any character is meant as it is.
+    pub(super) fn place(&self) -> Option<Place> {
+        match (&self.pending, self.mode) {
+            (Pending { find: Some(_), .. } | Pending { prefix: Some(_), .. }, _)
+            | (_, VimMode::Insert) => None,
+            (Pending { operator: Some(_), .. }, _) => Some(Place::Operator),
+            (_, VimMode::Normal) => Some(Place::Normal),
+            (_, VimMode::Visual | VimMode::VisualLine) => Some(Place::Visual),
+        }
+    }
+
+    /// Forgets what was typed of a command.
+    pub(super) fn cancel(&mut self) {
+        self.pending = Pending::default();
     }
 
     /// A key outside insert mode.
