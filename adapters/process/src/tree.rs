@@ -138,8 +138,10 @@ mod tests {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let pid = Pid::from_child(&child);
         assert_eq!(parent_of(pid), Some(getpid()));
-        assert!(children(getpid()).contains(&pid));
-        assert!(children_by_parent(getpid()).contains(&pid));
+        // A list misses a child now and then when another test's ends while it is read.
+        let is_in = |list: fn(Pid) -> Vec<Pid>| (0..1_000).any(|_| list(getpid()).contains(&pid));
+        assert!(is_in(children));
+        assert!(is_in(children_by_parent));
         child.kill().unwrap();
         child.wait().unwrap();
     }

@@ -73,7 +73,7 @@ fn a_stop_gives_the_terminal_back_and_a_continue_takes_it_again() {
         pty.until_shown("\u{203a} half a prompt");
         until("it is ours again", || !pty.is_put_right());
         until("pastes are marked again", || pty.modes_left_on().contains(&"2004".to_owned()));
-        assert_eq!(pty.text().matches("half a prompt").count(), 1, "{}", pty.text());
+        pty.until("it is there once", |text| text.matches("half a prompt").count() == 1);
     }
     pty.send(b"\r");
     pty.until_shown("Fine.");
@@ -119,10 +119,13 @@ fn a_project_is_trusted_once_and_the_configuration_keeps_its_comments() {
     let asked = "brings configuration of its own";
     let ask = |answer: &[u8]| {
         let mut pty = Pty::start(world.command(&[]), 90, 30);
-        pty.until_shown("Enter not now:");
-        assert!(pty.text().contains(asked) && pty.text().contains("model = \"of-the-project\""));
+        pty.until("it is asked", |text| {
+            let parts = ["Enter not now:", asked, "model = \"of-the-project\""];
+            parts.iter().all(|part| text.contains(part))
+        });
         pty.send(answer);
-        pty.until_shown("new conversation");
+        // The last line of the header, so that all of it is there.
+        pty.until_shown("! shell");
         let text = pty.text();
         pty.quit();
         text.contains("of-the-project \u{b7}")
@@ -307,8 +310,7 @@ fn a_conversation_has_one_writer_and_whoever_comes_second_may_fork_it() {
     assert!(ran.stderr.contains("it is open in"), "{}", ran.stderr);
     let mut second = Pty::start(world.command(&["resume", "--last", "go on"]), 100, 30);
     second.until_shown("It is open in");
-    second.send(b"\r");
-    second.until_shown("Second.");
+    second.press_until(b"\r", "Second.");
     second.quit();
     assert_eq!(fs::read_to_string(rollout).unwrap(), before, "the first one is as it was");
     assert_eq!(world.rollouts().len(), 2);
@@ -336,8 +338,9 @@ fn a_network_that_is_cut_is_told_and_the_conversation_goes_on() {
     // Nobody answers: it says what it waits for, and Esc ends it at once.
     world.stop_server();
     pty.line("two");
-    pty.until("it is said", |text| text.contains("retry") && text.contains(" of 9 in "));
-    assert!(pty.text().contains("Esc stops"), "{}", pty.text());
+    pty.until("it is said", |text| {
+        ["retry", " of 9 in ", "Esc stops"].iter().all(|part| text.contains(part))
+    });
     pty.send(b"\x1b");
     pty.until_shown("stopped");
     // The server is back while a turn waits for it.
@@ -366,5 +369,5 @@ fn what_cannot_be_written_is_told_and_nothing_crashes() {
     pty.line("once more");
     pty.until("both are answered", |text| text.matches("Fine.").count() == 2);
     pty.quit();
-    assert!(pty.text().contains("of the transcript could not be saved"), "{}", pty.text());
+    pty.until_shown("of the transcript could not be saved");
 }

@@ -197,11 +197,20 @@ impl Pty {
         while !self.text().contains(wanted) {
             assert!(started.elapsed() < SHOWN_WITHIN, "in vain: {wanted}\n{}", self.text());
             self.send(key);
-            let again = Instant::now() + Duration::from_secs(3);
-            while Instant::now() < again && !self.text().contains(wanted) {
-                thread::sleep(Duration::from_millis(5));
-            }
+            self.shows_within(Duration::from_secs(3), wanted);
         }
+    }
+
+    /// Whether the screen shows a text in time.
+    pub(crate) fn shows_within(&self, time: Duration, wanted: &str) -> bool {
+        let end = Instant::now() + time;
+        while !self.text().contains(wanted) {
+            if Instant::now() > end {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        true
     }
 
     /// Waits for a text that may take minutes.
