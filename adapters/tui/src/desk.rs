@@ -205,6 +205,8 @@ impl Desk {
             PromptPart::Text(text) => !text.trim().is_empty(),
         });
         if has_content {
+            // What it told is of before, and it stands where the wait for the answer is told.
+            self.note = None;
             let images = prompt.content.iter().filter_map(|part| match part {
                 PromptPart::Image { path } => Some(path.clone()),
                 PromptPart::Text(_) => None,

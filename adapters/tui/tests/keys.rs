@@ -48,6 +48,16 @@ fn enter_steers_and_alt_enter_queues() {
 }
 
 #[test]
+fn a_note_of_before_is_gone_when_a_prompt_is_sent() {
+    let mut run = run();
+    run.keys("thrown away<ctrl-c>");
+    assert!(run.tell().contains("cleared; Up brings it back"));
+    run.keys("sent\n").event(turn_started());
+    let told = run.tell();
+    assert!(!told.contains("cleared") && told.contains("Esc stops"), "{told}");
+}
+
+#[test]
 fn prompts_and_scripts_go_into_the_history_and_commands_do_not() {
     let mut run = run();
     run.keys("one\n").keys("!ls\n").keys("/raw on\n");

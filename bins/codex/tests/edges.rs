@@ -128,21 +128,49 @@ fn a_project_is_trusted_once_and_the_configuration_keeps_its_comments() {
         pty.until_shown("! shell");
         let text = pty.text();
         pty.quit();
-        text.contains("of-the-project \u{b7}")
+        text
+    };
+    let counts = |text: &str| text.contains("of-the-project \u{b7}");
+    let permissions = |text: &str| {
+        let line = text.lines().find(|line| line.starts_with("sandbox "));
+        line.unwrap_or_default().to_owned()
     };
     fs::write(&path, &mine).unwrap();
-    assert!(!ask(b"\r"), "no answer does not count");
+    assert!(!counts(&ask(b"\r")), "no answer does not count");
     assert_eq!(fs::read_to_string(&path).unwrap(), mine, "nor is it kept");
     for (answer, level) in [(b"n\r", "untrusted"), (b"y\r", "trusted")] {
         fs::write(&path, &mine).unwrap();
-        assert_eq!(ask(answer), level == "trusted");
+        let text = ask(answer);
+        let begun_with = permissions(&text);
+        assert_eq!(counts(&text), level == "trusted");
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.starts_with(&mine), "{text}");
         assert!(text.contains(&format!("trust_level = \"{level}\"")), "{text}");
         let mut pty = start(&world, &[]);
+        pty.until_shown("new conversation");
         assert!(!pty.text().contains(asked), "asked again: {}", pty.text());
+        assert_eq!(permissions(&pty.text()), begun_with, "what was answered counts at once");
         pty.quit();
     }
+}
+
+#[test]
+fn a_providers_own_key_is_missed_from_the_start_and_named_when_it_is_there() {
+    let world = world(&fine());
+    let path = world.home().join("config.toml");
+    let config = fs::read_to_string(&path).unwrap();
+    let table = config.lines().find(|line| line.starts_with("[model_providers.")).unwrap();
+    let table = format!("{table}\nenv_key = \"OWN_TEST_KEY\"");
+    let first = table.lines().next().unwrap();
+    fs::write(&path, config.replacen(first, &table, 1)).unwrap();
+    let mut pty = start(&world, &[]);
+    pty.until_shown("Missing environment variable: `OWN_TEST_KEY`");
+    pty.quit();
+    let mut command = world.command(&[]);
+    command.env("OWN_TEST_KEY", "k");
+    let mut pty = Pty::composer(command);
+    pty.until_shown("key from OWN_TEST_KEY");
+    pty.quit();
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn start(mut request: Request) -> Result<u8, StartError> {
     };
     let mut session = Session::open(&wanted)?;
     if trust::ask(&session)? {
-        // What the project configures counts from here on.
+        // What was answered counts from here on, a no as well.
         session = Session::open(&std::mem::take(&mut wanted))?;
     }
     let problem = codex_exec::trace_to_file(&session);

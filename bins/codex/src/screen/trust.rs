@@ -20,7 +20,7 @@ const LINES_MAX: usize = 20;
 /// Folders above the working directory that are looked at.
 const ANCESTORS_MAX: usize = 256;
 
-/// Asks when there is something to ask; true when the answer was yes.
+/// Asks when there is something to ask; true when the configuration is another with the answer.
 pub(super) fn ask(session: &Session) -> Result<bool, StartError> {
     if session.resolved.trust.is_some() {
         return Ok(false);
@@ -53,7 +53,7 @@ pub(super) fn ask(session: &Session) -> Result<bool, StartError> {
         let _ = writeln!(out, "The answer cannot be kept: {error}. It does not count.");
         return Ok(false);
     }
-    Ok(level == "trusted")
+    Ok(true)
 }
 
 /// The folder that could be trusted without showing anything: not answered yet, without a sandbox
