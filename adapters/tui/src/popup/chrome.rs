@@ -6,7 +6,7 @@ use crate::{
     desk::Desk,
     key::Key,
     popup::{Bound, list::Listed},
-    text::{Line, draw, fit, width},
+    text::{Line, draw, fit, grouped, width},
     theme::{Look, Role},
 };
 
@@ -194,5 +194,28 @@ pub(crate) fn draw_rows(rows: &[Line], area: Rect, buffer: &mut Buffer) {
 
 /// `1 row`, `2 rows`.
 pub(crate) fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+    format!("{} {noun}{}", grouped(count as u64), if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{setup::Colors, theme::Background};
+
+    #[test]
+    fn of_what_is_at_the_right_the_last_parts_give_way() {
+        let look = Look::new(None, Background::Dark, Colors::None);
+        let title = |columns| {
+            let area = Rect::new(0, 0, columns, 4);
+            let mut buffer = Buffer::empty(area);
+            let chrome = Chrome::new("Changes").side("file 1 of 9, +12 \u{2212}3, in part");
+            chrome.draw(area, &mut buffer, &look);
+            let row = &buffer.content[..usize::from(columns)];
+            row.iter().map(|cell| cell.symbol()).collect::<String>().replace('\u{2500}', "-")
+        };
+        assert_eq!(title(42), "- Changes - file 1 of 9, +12 \u{2212}3, in part -");
+        assert_eq!(title(36), "- Changes ---- file 1 of 9, +12 \u{2212}3 -");
+        assert_eq!(title(28), "- Changes ---- file 1 of 9 -");
+        assert_eq!(title(20), "- Changes ----------");
+    }
 }
