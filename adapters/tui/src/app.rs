@@ -4,7 +4,7 @@ use codex_proto::{
     Event, Mono, Now, Op, OpId, Refused,
     event::{TurnOutcome, Usage},
     item::ItemBody,
-    op::{Delivery, Prompt},
+    op::Prompt,
 };
 use ratatui::{
     buffer::Buffer,
@@ -23,12 +23,12 @@ use crate::{
     notify,
     plain::Told,
     popup::{self, Handled, Help, InUse, Popup},
+    queue,
     scroll::Scroll,
-    session::{first_text, refusal},
+    session::refusal,
     setup::{Mode, Price, Setup, Start},
     status, talk,
-    text::{Break, Line, clean_line, draw, fit, wrap},
-    theme::Role,
+    text::{Break, Line, clean_line, draw, wrap},
     tip,
 };
 
@@ -522,7 +522,7 @@ impl AppState {
         }
         above.extend(talk::lines(desk, columns));
         above.truncate(take(above.len()));
-        let queue = queue(desk, columns);
+        let queue = queue::lines(desk, columns);
         let room = take(queue.len().min(usize::from(rows) / 4));
         above.extend(queue.into_iter().take(room));
         let gap = u16::from(take(1) > 0);
@@ -577,33 +577,6 @@ fn bottom_rows(layers: &mut [Popup], desk: &mut Desk, columns: u16, rows: u16) -
 const NOTE_ROWS_MAX: usize = 3;
 /// Rows of what may still change that are shown, at most half of the screen.
 const LIVE_ROWS_MAX: u16 = 12;
-
-/// Bytes of a prompt on its way that are looked at for its row.
-const QUEUE_BYTES_MAX: usize = 4_000;
-
-/// Prompts on their way, one row each.
-fn queue(desk: &Desk, columns: u16) -> Vec<Line> {
-    let dim = desk.look.style(Role::Dim);
-    let sent = desk.session.sent.iter().map(|sent| {
-        let label = match sent.prompt.delivery {
-            Delivery::FollowUp => "then: ",
-            Delivery::Steer => "sent: ",
-        };
-        (label, "", first_text(&sent.prompt.content))
-    });
-    let early = desk.early.iter().map(|said| match said {
-        Early::Prompt(content, _) => ("first: ", "", first_text(content)),
-        Early::Script(script) => ("first: ", "!", script.as_str()),
-    });
-    let rows = sent.chain(early).map(|(label, sign, text)| {
-        // Each frame does this: no more is looked at than may be shown.
-        let end = (0..=text.len().min(QUEUE_BYTES_MAX)).rev().find(|at| text.is_char_boundary(*at));
-        let text = format!("{sign}{}", clean_line(&text[..end.unwrap_or(0)]));
-        let room = usize::from(columns).saturating_sub(label.len());
-        Line::styled(label, dim).with(fit(&text, room), dim)
-    });
-    rows.collect()
-}
 
 /// What tokens of the model in use cost, where that is configured.
 pub(crate) fn price(desk: &Desk) -> Option<Price> {

@@ -33,6 +33,7 @@ pub mod msg;
 mod notify;
 mod plain;
 pub mod popup;
+mod queue;
 pub mod recall;
 mod scroll;
 pub mod session;
