@@ -832,3 +832,30 @@ fn keys_come_first_when_keys_are_asked_for() {
     assert!(first("/help\n").starts_with("› /model"), "{}", first("/help\n"));
     assert!(first("?").starts_with("› /  "), "{}", first("?"));
 }
+
+#[test]
+fn a_question_in_a_small_terminal_offers_a_yes_a_no_and_the_way_out() {
+    let mut run = Run::ready(Setup::sample(), 40, 10);
+    ask(&mut run, question(1));
+    run.wait(APPROVAL_REST_MS);
+    let shown = text(&mut run);
+    assert!(shown.lines().any(|row| row.trim() == "y yes  ·  n no  ·  Esc stop"), "{shown}");
+}
+
+#[test]
+fn a_list_that_is_longer_than_its_room_says_so_at_its_ends() {
+    let mut run = Run::ready(Setup::sample(), 40, 12);
+    let marks = |run: &mut Run| {
+        let shown = text(run);
+        let first = |row: &str| row.chars().next().filter(|char| "›↑↓".contains(*char));
+        shown.lines().filter_map(first).collect::<String>()
+    };
+    run.keys("/help\n");
+    assert_eq!(marks(&mut run), "›↓");
+    run.keys("<pagedown>");
+    assert_eq!(marks(&mut run), "↑›↓");
+    run.keys("<end>");
+    assert_eq!(marks(&mut run), "↑›");
+    run.keys("<esc>/theme\n");
+    assert_eq!(marks(&mut run), "›", "all are there");
+}

@@ -292,14 +292,12 @@ impl Approval {
         if is_listed {
             return chrome.key("↑ ↓", "choose").key(label(Bound::PageDown), "scroll");
         }
-        chrome = chrome.key(label(Bound::Approve), "yes");
+        // What fits of them is a yes, a no, and the way out.
+        chrome = chrome.key(label(Bound::Approve), "yes").key(label(Bound::Deny), "no");
         if request.session_scope.is_some() {
             chrome = chrome.key(label(Bound::ApproveForSession), "session");
         }
-        chrome
-            .key(label(Bound::Deny), "no")
-            .key(label(Bound::Abort), "stop")
-            .key(label(Bound::DenyWithFeedback), "no, but")
+        chrome.key(label(Bound::DenyWithFeedback), "no, but").key(label(Bound::Abort), "stop")
     }
 }
 

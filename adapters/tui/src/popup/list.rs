@@ -348,10 +348,20 @@ impl List {
         let top = self.chosen.saturating_sub(page / 2).min(self.shown.len().saturating_sub(page));
         let columns = Columns::of(self, area.width);
         let shown = self.shown.iter().enumerate().skip(top).take(page);
+        let last = (top + page).min(self.shown.len()) - 1;
         let mut y = area.y;
         for (at, index) in shown {
             let entry = &self.entries[*index];
-            let line = columns.row(entry, at == self.chosen, look);
+            let mark = if at == self.chosen {
+                Mark::Chosen
+            } else if at == top && top > 0 {
+                Mark::MoreAbove
+            } else if at == last && last + 1 < self.shown.len() {
+                Mark::MoreBelow
+            } else {
+                Mark::None
+            };
+            let line = columns.row(entry, mark, look);
             draw(&line, Rect { y, height: 1, ..area }, buffer);
             y += 1;
             if self.is_tall && y < area.bottom() {
@@ -395,6 +405,15 @@ fn named(entry: &Entry) -> String {
     if entry.is_current { format!("{} (now)", entry.name) } else { entry.name.clone() }
 }
 
+/// What stands before an entry; it tells without colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mark {
+    Chosen,
+    MoreAbove,
+    MoreBelow,
+    None,
+}
+
 /// How the columns of a row are shared.
 struct Columns {
     name: usize,
@@ -428,11 +447,14 @@ impl Columns {
         Self { name, about, tail, total }
     }
 
-    fn row(&self, entry: &Entry, is_chosen: bool, look: &Look) -> Line {
-        // The mark tells the chosen one without colour.
-        let mark = if is_chosen { "› " } else { "  " };
-        let role = if is_chosen { Role::Selected } else { Role::Plain };
-        let mut line = Line::styled(mark, look.style(Role::Accent));
+    fn row(&self, entry: &Entry, mark: Mark, look: &Look) -> Line {
+        let (sign, of_sign, role) = match mark {
+            Mark::Chosen => ("› ", Role::Accent, Role::Selected),
+            Mark::MoreAbove => ("↑ ", Role::Dim, Role::Plain),
+            Mark::MoreBelow => ("↓ ", Role::Dim, Role::Plain),
+            Mark::None => ("  ", Role::Accent, Role::Plain),
+        };
+        let mut line = Line::styled(sign, look.style(of_sign));
         line.push(fit(&named(entry), self.name), look.style(role));
         if self.about > 0 && !entry.about.is_empty() {
             let gap = (MARK_COLUMNS + self.name + GAP).saturating_sub(line.width());
