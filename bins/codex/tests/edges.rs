@@ -89,7 +89,8 @@ fn an_editor_changes_the_prompt_and_one_that_fails_does_not() {
                   printf 'and by hand' >>\"$1\"\n";
     fs::write(&editor, format!("#!/bin/sh\n{script}")).unwrap();
     let mut command = world.command(&[]);
-    command.env("EDITOR", format!("/bin/sh {}", editor.display()));
+    // A short name, so that what is said of it fits a row wherever this world is.
+    command.env("EDITOR", "/bin/sh ../home/edit.sh");
     let mut pty = Pty::composer(command);
     pty.send(b"typed ");
     pty.until_shown("typed");
@@ -332,7 +333,9 @@ fn a_conversation_has_one_writer_and_whoever_comes_second_may_fork_it() {
     first.until_shown("First.");
     first.until_shown("context left");
     let [rollout] = &world.rollouts()[..] else { panic!("one transcript") };
-    let before = fs::read_to_string(rollout).unwrap();
+    let before = || fs::read_to_string(rollout).unwrap();
+    until("the turn is written down", || before().contains("task_complete"));
+    let before = before();
     let ran = world.run(&["exec", "resume", "--last", "go on"]);
     assert_eq!(ran.code(), Some(1));
     assert!(ran.stderr.contains("it is open in"), "{}", ran.stderr);
