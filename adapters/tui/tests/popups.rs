@@ -211,7 +211,7 @@ fn pickers() {
             .unwrap();
         let reason =
             Refused::InUse { path: "/r.jsonl".into(), why: "it is open in process 4711".into() };
-        run.event(Event::Refused { op, reason });
+        run.event(Event::Refused { op, reason }).wait(APPROVAL_REST_MS);
     });
     golden_story("popup.model", |run| {
         run.keys("/model\n");

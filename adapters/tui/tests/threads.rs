@@ -14,6 +14,7 @@ use codex_proto::{
 use codex_tui::{
     Answer, Msg, ScreenEffect, Setup,
     msg::{SessionEntry, Sessions},
+    popup::APPROVAL_REST_MS,
     setup::Start,
     text::Line,
 };
@@ -214,7 +215,10 @@ fn in_use(run: &mut Run) {
     let why = "it is open in process 4711".into();
     run.event(Event::Refused { op, reason: Refused::InUse { path: "/r.jsonl".into(), why } });
     assert!(run.tell().contains("It is open in process 4711"), "{}", run.tell());
+    // What is typed ahead chooses nothing.
+    run.keys("and\n");
     assert_eq!(ops(run), [], "the user has the choice");
+    run.wait(APPROVAL_REST_MS);
 }
 
 #[test]
@@ -225,6 +229,7 @@ fn a_conversation_that_another_process_has_is_forked_or_asked_for_again() {
         run.keys(keys);
         let begun: Vec<Op> = ops(&mut run).into_iter().map(|(_, op)| op).collect();
         assert_eq!(begun, [then]);
+        assert!(run.tell().contains("› and"), "what was written stays: {}", run.tell());
     }
 }
 
@@ -247,6 +252,7 @@ fn in_use_at_start(run: &mut Run) {
     let [(op, Op::ResumeThread { .. })] = &ops(run)[..] else { panic!("one op") };
     let reason = Refused::InUse { path: "/r.jsonl".into(), why: "it is open elsewhere".into() };
     run.event(Event::Refused { op: *op, reason });
+    run.wait(APPROVAL_REST_MS);
 }
 
 #[test]
@@ -266,7 +272,7 @@ fn the_conversation_on_the_screen_stays_when_the_other_is_taken() {
     in_use(&mut run);
     run.keys("<esc>");
     assert_eq!(ops(&mut run), []);
-    run.keys("go on\n");
+    run.keys(" go on\n");
     let said: Vec<Op> = ops(&mut run).into_iter().map(|(_, op)| op).collect();
-    assert_eq!(said, [prompt(thread(), "go on")]);
+    assert_eq!(said, [prompt(thread(), "and go on")]);
 }

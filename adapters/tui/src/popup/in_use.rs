@@ -1,12 +1,18 @@
 //! A conversation that another process has open: nobody else may write it, so it is gone on with in a
-//! fork, or when the other one has closed it.
+//! fork, or when the other one has closed it. It may appear while somebody types: a key counts when the
+//! keyboard has rested for [`APPROVAL_REST_MS`], as in a question, and is written until then.
 
 use std::path::PathBuf;
 
-use codex_proto::Op;
+use codex_proto::{Mono, Op};
 
-use super::{Body, Bound, Chrome, Handled, Layer, List, list::Entry};
-use crate::{desk::Desk, text::clean_line};
+use super::{APPROVAL_REST_MS, Body, Bound, Chrome, Handled, Layer, List, list::Entry};
+use crate::{
+    desk::Desk,
+    key::{Key, KeyCode},
+    setup::Mode,
+    text::clean_line,
+};
 
 /// The choice.
 #[derive(Clone, Debug)]
@@ -15,6 +21,8 @@ pub struct InUse {
     path: PathBuf,
     /// Who has it, as a sentence.
     why: String,
+    /// When a key was last pressed that did not count, or when it appeared.
+    rested_since: Mono,
     list: List,
 }
 
@@ -34,18 +42,44 @@ impl InUse {
         if let Some(first) = why.get_mut(..1) {
             first.make_ascii_uppercase();
         }
-        desk.open(Self { path, why, list }.into());
+        desk.open(Self { path, why, rested_since: desk.now.mono, list }.into());
+    }
+
+    /// When keys count.
+    fn armed_at(&self) -> Mono {
+        self.rested_since.after_ms(APPROVAL_REST_MS)
     }
 }
 
 impl Layer for InUse {
     fn chrome(&self, desk: &Desk) -> Chrome {
+        if desk.now.mono < self.armed_at() && desk.setup.mode != Mode::Plain {
+            return Chrome::new(&self.why).key("pause typing", "to choose");
+        }
         let out = if desk.thread().is_some() { "stay here" } else { "a new conversation" };
         Chrome::new(&self.why).on(desk, Bound::Accept, "choose").on(desk, Bound::Cancel, out)
     }
 
     fn body(&mut self, _desk: &Desk) -> Body<'_> {
         Body::List(&mut self.list)
+    }
+
+    fn on_own_key(&mut self, key: &Key, desk: &mut Desk) -> Option<Handled> {
+        if desk.now.mono >= self.armed_at() {
+            return None;
+        }
+        self.rested_since = desk.now.mono;
+        // What is written stays there: nobody knows yet whom it is for.
+        let sends = key.code == KeyCode::Enter;
+        Some(if sends { Handled::Consumed } else { Handled::Ignored })
+    }
+
+    fn deadline(&self, desk: &Desk) -> Option<(Mono, &'static str)> {
+        Some((self.armed_at(), "keys answer")).filter(|(at, _)| desk.now.mono < *at)
+    }
+
+    fn shows_input(&self) -> bool {
+        true
     }
 
     fn on_chosen(&mut self, index: usize, desk: &mut Desk) -> Handled {
