@@ -47,6 +47,11 @@ pub(crate) const LOG_PENDING_BYTES_MAX: usize = 16 << 20;
 pub(crate) const CONNECT_MS: u64 = 15_000;
 /// All attempts of one request, counted from the first failure.
 pub(crate) const RETRY_TOTAL_MS: u64 = 300_000;
+/// A server that cannot be reached is waited for this long, where somebody sees it and can stop it:
+/// long enough for a tunnel, or a laptop that wakes up elsewhere.
+pub(crate) const NETWORK_TOTAL_MS: u64 = 900_000;
+/// Longest delay between two looks for the network.
+pub(crate) const NETWORK_DELAY_MS_MAX: u64 = 5_000;
 /// Delay before the first repetition; doubled each time, ±10 %.
 pub(crate) const RETRY_BASE_MS: u64 = 200;
 /// Longest delay that we choose ourselves.

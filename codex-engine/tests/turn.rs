@@ -5,7 +5,7 @@
 mod harness;
 
 use codex_proto::{
-    Effect, EffectKind, Event, HostError, HostErrorKind, Op, Reply, TurnErrorCode,
+    Effect, EffectKind, Event, HostError, HostErrorKind, Op, Reply, Settings, TurnErrorCode,
     effect::Signal,
     event::TurnOutcome,
     item::ItemBody,
@@ -126,8 +126,10 @@ fn a_cut_stream_is_repeated_without_leaving_anything_twice() {
     let (id, _) = h.request();
     h.reply(id, Reply::Closed);
     assert!(matches!(h.events.last(), Some(Event::Waiting { .. })));
-    let retried =
-        h.events.iter().any(|e| matches!(e, Event::Retrying { attempt: 1, attempts_max: 5, .. }));
+    let retried = h
+        .events
+        .iter()
+        .any(|e| matches!(e, Event::Retrying { attempt: 1, attempts_max: Some(5), .. }));
     assert!(retried);
     h.pass_ms(1_000);
     h.answer(&[message("whole")]);
@@ -144,6 +146,77 @@ fn a_cut_stream_is_repeated_without_leaving_anything_twice() {
         .collect();
     assert_eq!(messages, ["whole"]);
     assert!(!String::from_utf8(h.rollout.clone()).unwrap().contains("half"));
+}
+
+/// Fails every request for this long, as a network does that is away. How many there were.
+fn away(h: &mut Harness, ms: u64) -> usize {
+    let end = h.now.mono.after_ms(ms);
+    let mut count = 0;
+    while h.now.mono < end && h.outcomes().len() < 2 {
+        if h.has_request() {
+            let (id, _) = h.request();
+            let error = HostError::new(HostErrorKind::Connect, "no route to the server");
+            h.reply(id, Reply::Failed(error));
+            count += 1;
+        }
+        h.pass_ms(100);
+    }
+    count
+}
+
+#[test]
+fn a_server_that_has_answered_before_is_waited_for_while_the_network_is_away() {
+    let mut h = Harness::new(Settings { interactive: true, ..settings() });
+    h.prompt("hi");
+    h.answer(&[message("hello")]);
+    h.prompt("more");
+    // The connection breaks first, and again when the network is back: that is what counts.
+    h.stream(&[]);
+    let (id, _) = h.request();
+    h.reply(id, Reply::Closed);
+    let count = away(&mut h, 600_000);
+    assert!((120..=180).contains(&count), "{count} looks for the network in ten minutes");
+    h.pass_ms(5_000);
+    h.stream(&[]);
+    let (id, _) = h.request();
+    h.reply(id, Reply::Closed);
+    let attempts: Vec<(u32, Option<u32>)> = h
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Retrying { attempt, attempts_max, .. } => Some((*attempt, *attempts_max)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(attempts[..3], [(1, Some(5)), (1, None), (2, None)]);
+    assert_eq!(attempts.last(), Some(&(2, Some(5))));
+    h.pass_ms(1_000);
+    h.answer(&[message("welcome back")]);
+    let last = TurnOutcome::Completed { last_message: Some("welcome back".into()) };
+    assert_eq!(h.outcomes().last(), Some(&last));
+}
+
+#[test]
+fn the_network_is_not_waited_for_without_end_nor_without_a_witness_nor_before_a_first_answer() {
+    let interactive = Settings { interactive: true, ..settings() };
+    let mut h = Harness::new(interactive.clone());
+    h.prompt("hi");
+    h.answer(&[message("hello")]);
+    h.prompt("more");
+    away(&mut h, 1_000_000);
+    assert!(matches!(h.outcomes()[..], [_, TurnOutcome::Failed(_)]), "{:?}", h.outcomes());
+
+    let mut h = Harness::new(settings());
+    h.prompt("hi");
+    h.answer(&[message("hello")]);
+    h.prompt("more");
+    assert_eq!(away(&mut h, 60_000), 6);
+    assert!(matches!(h.outcomes()[..], [_, TurnOutcome::Failed(_)]), "{:?}", h.outcomes());
+
+    let mut h = Harness::new(interactive);
+    h.prompt("hi");
+    assert_eq!(away(&mut h, 60_000), 6);
+    assert!(matches!(h.outcomes()[..], [TurnOutcome::Failed(_)]), "{:?}", h.outcomes());
 }
 
 #[test]

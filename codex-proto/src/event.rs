@@ -123,8 +123,8 @@ pub enum Event {
         thread: ThreadId,
         /// 1 for the first repetition.
         attempt: u32,
-        /// How many there may be.
-        attempts_max: u32,
+        /// How many there may be; `None` while the network is away, when time alone is the bound.
+        attempts_max: Option<u32>,
         /// Until it is sent, in milliseconds.
         delay_ms: u64,
         /// Why.

@@ -42,10 +42,14 @@ pub(crate) fn line(desk: &Desk) -> Option<Line> {
     }
     if let Some(retry) = &desk.session.retry {
         let left = retry.until.ms_since(now).div_ceil(1_000);
-        line.push(
-            format!("retry {} of {} in {left} s", retry.attempt, retry.attempts_max),
-            look.style(Role::Warn),
-        );
+        let text = match (retry.attempts_max, desk.session.away_since) {
+            (Some(most), _) => format!("retry {} of {most} in {left} s", retry.attempt),
+            (None, away) => {
+                let away = since(away.unwrap_or(now));
+                format!("no network for {away}, next try in {left} s")
+            }
+        };
+        line.push(text, look.style(Role::Warn));
         // The cause may be longer than the row.
         line.push(" \u{b7} Esc stops", dim);
         let cause = crate::text::clean_line(&retry.cause);
@@ -60,6 +64,10 @@ pub(crate) fn line(desk: &Desk) -> Option<Line> {
             format!("waiting for more {}", since(quiet))
         };
         line.push(text, look.style(Role::Plain));
+    } else if let (Some((WaitPhase::Connect, _)), Some(away)) =
+        (desk.session.waiting, desk.session.away_since)
+    {
+        line.push(format!("no network for {}, trying", since(away)), look.style(Role::Warn));
     } else if let Some((phase, start)) = desk.session.waiting {
         line.push(
             format!("waiting for {} {}", phase.as_str(), since(start)),

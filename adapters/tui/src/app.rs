@@ -255,7 +255,10 @@ impl AppState {
                 if desk.setup.mode == Mode::Plain =>
             {
                 let (seconds, cause) = (delay_ms.div_ceil(1_000), clean_line(&cause.message));
-                desk.note(format!("retry {attempt} of {attempts_max} in {seconds} s: {cause}"));
+                desk.note(match attempts_max {
+                    Some(most) => format!("retry {attempt} of {most} in {seconds} s: {cause}"),
+                    None => format!("no network, next try in {seconds} s: {cause}"),
+                });
             }
             Event::TurnEnded { outcome, usage, duration_ms, .. } => {
                 let footer = Footer {

@@ -26,6 +26,8 @@ pub struct Session {
     pub heard: Mono,
     /// The attempt that is waited for.
     pub retry: Option<Retry>,
+    /// Since when the network is away.
+    pub away_since: Option<Mono>,
     /// Tokens of the whole thread.
     pub total: Usage,
     /// Tokens of the last response: what the context holds.
@@ -58,8 +60,8 @@ pub struct RunningTurn {
 pub struct Retry {
     /// 1 for the first repetition.
     pub attempt: u32,
-    /// How many there may be.
-    pub attempts_max: u32,
+    /// How many there may be; `None` while the network is away.
+    pub attempts_max: Option<u32>,
     /// When.
     pub until: Mono,
     /// Why.
@@ -135,6 +137,7 @@ impl Session {
                 self.turn = None;
                 self.waiting = None;
                 self.retry = None;
+                self.away_since = None;
                 self.total = *usage;
             }
             Event::TurnStarted { turn, .. } => {
@@ -147,6 +150,8 @@ impl Session {
                 self.window = context_window.or(self.window);
             }
             Event::Retrying { attempt, attempts_max, delay_ms, cause, .. } => {
+                let since = self.away_since.unwrap_or(now);
+                self.away_since = attempts_max.is_none().then_some(since);
                 self.retry = Some(Retry {
                     attempt: *attempt,
                     attempts_max: *attempts_max,
@@ -157,6 +162,9 @@ impl Session {
             Event::Waiting { phase, .. } => {
                 if *phase != Some(WaitPhase::Retry) {
                     self.retry = None;
+                }
+                if !matches!(phase, Some(WaitPhase::Connect | WaitPhase::Retry)) {
+                    self.away_since = None;
                 }
                 self.waiting = match (*phase, self.waiting) {
                     (Some(phase), Some((same, since))) if phase == same => Some((phase, since)),

@@ -320,6 +320,32 @@ fn an_answer_that_comes_is_not_waited_for() {
 }
 
 #[test]
+fn a_network_that_is_away_is_told_with_its_time_through_all_tries() {
+    let mut run = Run::ready(Setup::sample(), 80, 24);
+    run.event(turn_started());
+    let shown = |run: &mut Run| {
+        let (buffer, _) = run.draw();
+        buffer.content.iter().map(ratatui::buffer::Cell::symbol).collect::<String>()
+    };
+    let waiting = |phase| Event::Waiting { thread: thread(), phase: Some(phase) };
+    for attempt in 1..=4 {
+        let cause = TurnError::new(TurnErrorCode::ConnectionFailed, "no route to the server");
+        let (thread, attempts_max) = (thread(), None);
+        run.event(Event::Retrying { thread, attempt, attempts_max, delay_ms: 5_000, cause });
+        run.event(waiting(WaitPhase::Retry)).wait(4_000);
+        let seconds = attempt * 5 - 1;
+        let text = format!("no network for {seconds} s, next try in 1 s \u{b7} Esc stops");
+        assert!(shown(&mut run).contains(&text), "{}", shown(&mut run));
+        run.wait(1_000).event(waiting(WaitPhase::Connect));
+        let text = format!("no network for {} s, trying", attempt * 5);
+        assert!(shown(&mut run).contains(&text), "{}", shown(&mut run));
+    }
+    run.event(waiting(WaitPhase::FirstToken));
+    assert!(!shown(&mut run).contains("no network"), "{}", shown(&mut run));
+    assert!(shown(&mut run).contains("waiting for first token"), "{}", shown(&mut run));
+}
+
+#[test]
 fn a_denied_patch_says_so_once() {
     let mut run = Run::ready(Setup::sample(), 80, 24);
     let change = FileChange {

@@ -2,7 +2,8 @@
 //!
 //! Not repeated: 400, 401, 403, 404, `usage_limit_reached`, `insufficient_quota`,
 //! `server_is_overloaded`, incomplete responses. Repeated: transport errors, 408, 409, 425, 429
-//! and 5xx, with `Retry-After` honoured.
+//! and 5xx, with `Retry-After` honoured. A server that could not be reached is asked again for longer
+//! where it has answered before and somebody is there to stop it: that is a network which is away.
 
 use codex_proto::{
     HostError, HostErrorKind, Mono, TurnError, TurnErrorCode, Wall, config::account,
@@ -29,6 +30,8 @@ pub(crate) enum Retry {
     Request(Option<u64>),
     /// The connection or the server broke; counts against the larger of both limits.
     Stream(Option<u64>),
+    /// No connection came up. As `Stream`, unless the network is waited for.
+    Unreached,
 }
 
 impl Retry {
@@ -40,7 +43,11 @@ impl Retry {
         ours_ms: impl FnOnce(&mut Cx<'_>) -> u64,
         cx: &mut Cx<'_>,
     ) -> Option<Mono> {
-        let (Self::Request(demanded) | Self::Stream(demanded)) = self else { return None };
+        let demanded = match self {
+            Self::No => return None,
+            Self::Request(demanded) | Self::Stream(demanded) => demanded,
+            Self::Unreached => None,
+        };
         let at = cx.now.mono.after_ms(demanded.unwrap_or(0).max(ours_ms(cx)));
         (at < until).then_some(at)
     }

@@ -128,13 +128,17 @@ impl ModelStream {
             State::Streaming { begun: true, .. } => "the next token",
             State::Streaming { begun: false, .. } | State::Waiting => "the first token",
         };
+        let retry = match self.state {
+            State::Connecting => Retry::Unreached,
+            _ => Retry::Stream(None),
+        };
         let seconds = cx.settings.provider.stream_idle_ms / 1_000;
         cx.moved(MACHINE, self.state.name(), "deadline", "(failed)");
         cx.cancel(self.effect);
         Flow::Failed(Failed::new(
             TurnErrorCode::TimedOut,
             format!("waited {seconds} s for {phase} from the model"),
-            Retry::Stream(None),
+            retry,
         ))
     }
 
@@ -173,6 +177,9 @@ impl ModelStream {
                 Flow::More
             }
             (State::Refused { .. }, Reply::Closed | Reply::Failed(_)) => self.refused(cx),
+            (State::Connecting, Reply::Failed(error)) if error.is_retryable() => {
+                Flow::Failed(Failed { retry: Retry::Unreached, ..failure::of_host(&error) })
+            }
             (_, Reply::Failed(error)) => Flow::Failed(failure::of_host(&error)),
             _ => Flow::More,
         }

@@ -13,7 +13,7 @@ use codex_proto::{
     CommandId, EffectKind, Event, Mono, Refused, Reply,
     effect::{GitInfo, ProjectInfo, ShellSnapshot},
     event::Usage,
-    item::{ItemBody, PlanItem, ResponseItem, ResponseKind, TurnItem},
+    item::{ItemBody, PlanItem, ResponseItem, ResponseKind, Role, TurnItem},
     policy::SandboxPolicy,
     rollout::{LineKind, TurnContext},
     settings::ShellKind,
@@ -121,6 +121,15 @@ fn output_bytes(model: &Model, cx: &Cx<'_>) -> usize {
 }
 
 impl Shared {
+    /// Whether a server has answered in this conversation.
+    pub(crate) fn knows_server(&self) -> bool {
+        self.history.iter().any(|item| match item.kind() {
+            ResponseKind::Message { role, .. } => *role == Role::Assistant,
+            ResponseKind::Call(_) | ResponseKind::Reasoning { .. } => true,
+            ResponseKind::Output { .. } | ResponseKind::Other { .. } => false,
+        })
+    }
+
     pub(crate) fn new(model: Model, instructions: String, log: RolloutLog, cx: &Cx<'_>) -> Self {
         let output_bytes = output_bytes(&model, cx);
         let has_snapshot = cx.settings.feature("shell_snapshot")

@@ -30,7 +30,8 @@ use serde_json::{Value, json};
 
 use crate::{
     limits::{
-        DRAIN_MS, LOG_END_MS, RETRY_BASE_MS, RETRY_DELAY_MS_MAX, RETRY_TOTAL_MS, SNAPSHOT_AFTER_MS,
+        DRAIN_MS, LOG_END_MS, NETWORK_DELAY_MS_MAX, NETWORK_TOTAL_MS, RETRY_BASE_MS,
+        RETRY_DELAY_MS_MAX, RETRY_TOTAL_MS, SNAPSHOT_AFTER_MS,
     },
     machine::{Cx, NEW},
     model::{
@@ -107,6 +108,9 @@ impl State {
 struct Attempts {
     failed: u32,
     first_failure: Option<Mono>,
+    /// Those since the network is away; they are not among `failed`.
+    unreached: u32,
+    away_since: Option<Mono>,
 }
 
 impl Turn {
@@ -426,13 +430,27 @@ impl Turn {
 
     /// Repeats the request, or gives up.
     fn on_failed(&mut self, failed: Failed, shared: &mut Shared, cx: &mut Cx<'_>) {
-        let Failed { mut error, retry } = failed;
+        let Failed { error, retry } = failed;
+        if retry == Retry::Unreached && cx.settings.interactive && shared.knows_server() {
+            return self.wait_for_network(error, shared, cx);
+        }
+        if self.attempts.away_since.take().is_some() {
+            // It was away, and is back: that time was not the server's.
+            self.attempts.unreached = 0;
+            self.attempts.first_failure = None;
+        }
+        self.repeat(error, retry, shared, cx);
+    }
+
+    /// Asks again what the server, or the way to it, has broken; within limits.
+    fn repeat(&mut self, mut error: TurnError, retry: Retry, shared: &mut Shared, cx: &mut Cx<'_>) {
         let provider = &cx.settings.provider;
         let both = provider.request_retries_max.max(provider.stream_retries_max);
         let (limit, demanded) = match retry {
             Retry::No => (0, None),
             Retry::Request(wait) => (provider.request_retries_max, wait),
             Retry::Stream(wait) => (both, wait),
+            Retry::Unreached => (both, None),
         };
         let attempt = self.attempts.failed + 1;
         let first_failure = *self.attempts.first_failure.get_or_insert(cx.now.mono);
@@ -450,15 +468,38 @@ impl Turn {
             }
             return self.give_up(error, shared, cx);
         }
+        self.attempts.failed = attempt;
+        self.back_off((attempt, Some(limit)), delay_ms, error, shared, cx);
+    }
+
+    /// Looks for a server that has answered before until the network is back, for a while.
+    fn wait_for_network(&mut self, error: TurnError, shared: &mut Shared, cx: &mut Cx<'_>) {
+        let delay_ms = backoff_ms(self.attempts.unreached, cx).min(NETWORK_DELAY_MS_MAX);
+        let since = *self.attempts.away_since.get_or_insert(cx.now.mono);
+        if cx.now.mono.after_ms(delay_ms) > since.after_ms(NETWORK_TOTAL_MS) {
+            return self.give_up(error, shared, cx);
+        }
+        self.attempts.unreached += 1;
+        self.back_off((self.attempts.unreached, None), delay_ms, error, shared, cx);
+    }
+
+    fn back_off(
+        &mut self,
+        (attempt, attempts_max): (u32, Option<u32>),
+        delay_ms: u64,
+        cause: TurnError,
+        shared: &mut Shared,
+        cx: &mut Cx<'_>,
+    ) {
         if let State::Sampling(stream) = &mut self.state {
             stream.items.discard(cx);
         }
         self.collect(shared, cx);
-        self.attempts.failed = attempt;
         let thread = cx.thread;
-        cx.emit(Event::Retrying { thread, attempt, attempts_max: limit, delay_ms, cause: error });
+        cx.emit(Event::Retrying { thread, attempt, attempts_max, delay_ms, cause });
         cx.emit(Event::Waiting { thread, phase: Some(WaitPhase::Retry) });
-        self.go("failure to repeat", State::Backoff { until: Some(at) }, cx);
+        let until = Some(cx.now.mono.after_ms(delay_ms));
+        self.go("failure to repeat", State::Backoff { until }, cx);
     }
 
     fn give_up(&mut self, error: TurnError, shared: &mut Shared, cx: &mut Cx<'_>) {

@@ -198,8 +198,9 @@ impl ExecJson {
 
 /// What a repeated request is announced with, in both output modes.
 #[must_use]
-pub fn reconnecting(attempt: u32, attempts_max: u32, cause: &TurnError) -> String {
-    format!("Reconnecting... {attempt}/{attempts_max} ({cause})")
+pub fn reconnecting(attempt: u32, attempts_max: Option<u32>, cause: &TurnError) -> String {
+    let most = attempts_max.map(|most| format!("/{most}")).unwrap_or_default();
+    format!("Reconnecting... {attempt}{most} ({cause})")
 }
 
 fn line(out: &mut Vec<u8>, line: &Line<'_>) {

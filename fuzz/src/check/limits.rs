@@ -1,4 +1,5 @@
-//! Claim: attempts at a request stay within 1 + max(request_max_retries, stream_max_retries), and
+//! Claim: attempts at a request stay within 1 + max(request_max_retries, stream_max_retries), those
+//! during which the network is away not counted, which are only made where somebody is there, and
 //! each repetition was announced; commands that live at once are bounded.
 
 use std::{
@@ -15,6 +16,7 @@ const COMMANDS_MAX: usize = 2 * 64;
 
 pub(super) struct Limits {
     most: u32,
+    is_interactive: bool,
     threads: BTreeMap<ThreadId, Attempts>,
     /// Commands that have not ended.
     commands: BTreeSet<EffectId>,
@@ -23,6 +25,8 @@ pub(super) struct Limits {
 #[derive(Default)]
 struct Attempts {
     announced: u32,
+    /// Since the network is away.
+    away: u32,
     awaiting: bool,
 }
 
@@ -30,7 +34,8 @@ impl Limits {
     pub(super) fn new(settings: &Arc<Settings>) -> Self {
         let provider = &settings.provider;
         let most = provider.request_retries_max.max(provider.stream_retries_max);
-        Self { most, threads: BTreeMap::new(), commands: BTreeSet::new() }
+        let is_interactive = settings.interactive;
+        Self { most, is_interactive, threads: BTreeMap::new(), commands: BTreeSet::new() }
     }
 }
 
@@ -51,7 +56,7 @@ impl Check for Limits {
                     let thread = thread_of(request).ok_or("a request of no thread")?;
                     let attempts = self.threads.entry(thread).or_default();
                     if !std::mem::take(&mut attempts.awaiting) {
-                        attempts.announced = 0;
+                        *attempts = Attempts::default();
                     }
                     Ok(())
                 }
@@ -68,17 +73,27 @@ impl Check for Limits {
             Output::Event(Event::Retrying { thread, attempt, attempts_max, .. }) => {
                 let attempts = self.threads.entry(*thread).or_default();
                 attempts.awaiting = true;
-                if *attempt != attempts.announced + 1 {
-                    return Err(format!("attempt {attempt} after {}", attempts.announced));
+                let before = match attempts_max {
+                    Some(_) => &mut attempts.announced,
+                    None => &mut attempts.away,
+                };
+                if *attempt != *before + 1 {
+                    return Err(format!("attempt {attempt} after {before}"));
                 }
-                attempts.announced = *attempt;
-                if attempt > attempts_max || *attempts_max > self.most {
-                    return Err(format!(
-                        "attempt {attempt} of {attempts_max}, at most {}",
-                        self.most
-                    ));
+                *before = *attempt;
+                match attempts_max {
+                    None if !self.is_interactive => {
+                        Err("nobody is there while the network is waited for".into())
+                    }
+                    Some(most) if attempt > most || *most > self.most => {
+                        Err(format!("attempt {attempt} of {most}, at most {}", self.most))
+                    }
+                    Some(_) => {
+                        attempts.away = 0;
+                        Ok(())
+                    }
+                    None => Ok(()),
                 }
-                Ok(())
             }
             Output::Event(Event::ThreadReady(ready)) => {
                 self.threads.entry(ready.thread).or_default();

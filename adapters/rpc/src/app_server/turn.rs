@@ -300,12 +300,13 @@ impl AppServer {
     pub(super) fn retrying(
         &mut self,
         thread: ThreadId,
-        (attempt, attempts_max): (u32, u32),
+        (attempt, attempts_max): (u32, Option<u32>),
         cause: &TurnError,
     ) {
         let Some(turn) = self.current_turn(thread) else { return };
         let mut error = error_value(cause);
-        error["message"] = format!("Reconnecting... {attempt}/{attempts_max}").into();
+        let most = attempts_max.map(|most| format!("/{most}")).unwrap_or_default();
+        error["message"] = format!("Reconnecting... {attempt}{most}").into();
         error["additionalDetails"] = cause.message.clone().into();
         self.tell_error(thread, turn, error, true);
     }

@@ -184,7 +184,13 @@ fn failures_carry_a_code_and_retries_are_seen() {
     };
     check(
         &[
-            Event::Retrying { thread: thread(), attempt: 1, attempts_max: 5, delay_ms: 1, cause },
+            Event::Retrying {
+                thread: thread(),
+                attempt: 1,
+                attempts_max: Some(5),
+                delay_ms: 1,
+                cause,
+            },
             ended(TurnOutcome::Failed(error)),
         ],
         &[

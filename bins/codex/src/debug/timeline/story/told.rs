@@ -52,7 +52,8 @@ impl Teller {
             }
             Event::Retrying { attempt, attempts_max, delay_ms, cause, .. } => {
                 let delay = duration(delay_ms.saturating_mul(1_000));
-                let text = format!("retry {attempt} of {attempts_max} in {delay}: {cause}");
+                let most = attempts_max.map(|most| format!(" of {most}")).unwrap_or_default();
+                let text = format!("retry {attempt}{most} in {delay}: {cause}");
                 self.tell(Mood::Plain, text);
             }
             Event::ThreadReady(ready) => {
