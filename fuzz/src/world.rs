@@ -89,8 +89,10 @@ pub struct Conversation {
     pub open: bool,
     /// Its file, unless it is ephemeral.
     pub rollout: Option<PathBuf>,
-    /// The body of the last request.
+    /// The body of the last request of which something may be in the file.
     pub told: Vec<u8>,
+    /// Another process has the file: the user knows that nothing more is saved.
+    unsaved: bool,
     /// Turns that ended.
     pub turns_ended: usize,
 }
@@ -486,7 +488,10 @@ impl World {
                 let replies = self.model.on(request, &self.swarm, rng);
                 if let Some(thread) = check::thread_of(request) {
                     let body = std::mem::take(&mut request.body);
-                    self.threads.entry(thread).or_default().told = body;
+                    let conversation = self.threads.entry(thread).or_default();
+                    if !conversation.unsaved {
+                        conversation.told = body;
+                    }
                 }
                 replies
             }
@@ -503,6 +508,20 @@ impl World {
             EffectKind::Stdin { spawn, bytes } => {
                 let (spawn, echo) = (*spawn, Reply::Bytes(std::mem::take(bytes)));
                 return self.echo(spawn, echo);
+            }
+            EffectKind::Append(append) => {
+                let thread = append.thread;
+                let replies = self.files.on(&kind, &self.swarm, rng).unwrap_or_default();
+                let conversation = self.threads.entry(thread).or_default();
+                match replies.first() {
+                    Some((_, Reply::Failed(error))) if error.kind == HostErrorKind::InUse => {
+                        conversation.unsaved = true;
+                        conversation.told.clear();
+                    }
+                    Some((_, Reply::Closed)) => conversation.unsaved = false,
+                    _ => {}
+                }
+                replies
             }
             other => self.files.on(other, &self.swarm, rng).unwrap_or_default(),
         };
