@@ -186,6 +186,22 @@ fn what_the_sandbox_stopped_is_asked_about_with_its_own_question() {
 }
 
 #[test]
+fn a_session_that_the_sandbox_stopped_while_it_was_polled_is_answered_and_not_asked_about() {
+    let mut h = began(ApprovalPolicy::OnFailure, &[exec("c1", "make install")]);
+    let (id, _) = h.spawns()[0].clone();
+    h.reply(id, Reply::Opened);
+    h.pass_ms(10_000);
+    h.reply(id, Reply::Tail { omitted_bytes: 0, bytes: Vec::new() });
+    let output = h.output("c1");
+    let session = output.split("session ID ").nth(1).unwrap().lines().next().unwrap();
+    let args = json!({ "session_id": session.parse::<u32>().unwrap() });
+    h.answer(&[call("c2", "write_stdin", &args)]);
+    h.exit(id, "install: Permission denied\n", 1);
+    assert!(h.questions().is_empty());
+    assert!(h.output("c2").ends_with("install: Permission denied\n"), "{}", h.output("c2"));
+}
+
+#[test]
 fn a_yes_to_the_command_is_no_yes_to_running_it_without_the_sandbox() {
     let mut h = began(ApprovalPolicy::Untrusted, &[exec("c1", "touch /etc/x")]);
     h.approve(ApprovalAnswer::Session);

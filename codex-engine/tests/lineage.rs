@@ -282,6 +282,10 @@ fn nothing_is_written_to_a_rollout_that_was_taken_meanwhile() {
     assert_eq!(h.rollout, rollout);
     let warned = |event: &&Event| matches!(event, Event::Warning { message, .. } if message.contains("nothing more"));
     assert_eq!(h.events.iter().filter(warned).count(), 1);
+    // It goes on here all the same, and so is not begun a second time.
+    let path = h.ready().rollout.unwrap();
+    h.op(Op::ResumeThread { path });
+    assert!(matches!(h.events.last(), Some(Event::Refused { .. })), "{:?}", h.events.last());
 }
 
 #[test]

@@ -372,7 +372,8 @@ impl World {
             let op = User::answer(thread, id, &mut self.rng);
             self.op(op)?;
         }
-        Err(format!("no end after {LIVENESS_STEPS_MAX} steps"))
+        let next = self.engine.deadline().map_or("nothing", |(_, why)| why);
+        Err(format!("no end after {LIVENESS_STEPS_MAX} steps; next comes: {next}"))
     }
 
     /// Lets the next thing happen: a reply, or a deadline. `false` when there is none.

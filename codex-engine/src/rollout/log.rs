@@ -34,9 +34,10 @@ pub(crate) struct Ticket(u64);
 /// See the module's documentation.
 #[derive(Clone, Debug)]
 pub(crate) struct RolloutLog {
-    /// `None` for ephemeral threads, and once another process has the file: everything settles at
-    /// once.
+    /// `None` for ephemeral threads.
     path: Option<PathBuf>,
+    /// Another process has the file.
+    is_taken: bool,
     /// Lines that the host failed to write; they lead the next write.
     unsaved: Vec<u8>,
     /// Lines that are not yet handed to the host.
@@ -61,6 +62,7 @@ impl RolloutLog {
     pub(crate) fn new(path: Option<PathBuf>) -> Self {
         Self {
             path,
+            is_taken: false,
             unsaved: Vec::new(),
             pending: Vec::new(),
             sync: false,
@@ -75,9 +77,14 @@ impl RolloutLog {
         self.path.as_deref()
     }
 
+    /// Where it writes; nowhere means that everything settles at once.
+    fn target(&self) -> Option<&PathBuf> {
+        self.path.as_ref().filter(|_| !self.is_taken)
+    }
+
     /// Records a line; it is written at the next [`flush`](Self::flush).
     pub(crate) fn record(&mut self, wall: Wall, kind: LineKind, payload: &str) {
-        if self.path.is_some() {
+        if self.target().is_some() {
             rollout::push_line(&mut self.pending, wall, kind, payload);
         }
     }
@@ -88,7 +95,7 @@ impl RolloutLog {
 
     /// Records whole lines of another rollout.
     pub(crate) fn take_over(&mut self, lines: &[u8]) {
-        if self.path.is_some() {
+        if self.target().is_some() {
             self.pending.extend_from_slice(lines);
         }
     }
@@ -106,7 +113,7 @@ impl RolloutLog {
     /// Whether a line has been handed to the kernel, or has failed to and was reported.
     pub(crate) fn is_settled(&self, ticket: Ticket) -> bool {
         let settled = self.begun - u64::from(self.writing.is_some());
-        ticket.0 <= settled || self.path.is_none()
+        ticket.0 <= settled || self.target().is_none()
     }
 
     /// Hands recorded lines to the host, unless a write is under way. Lines that failed before go
@@ -140,7 +147,7 @@ impl RolloutLog {
         if !unsaved.is_empty() {
             self.lose(unsaved.len(), None, cx);
         }
-        if let Some(path) = self.path.clone().filter(|_| self.begun > 0) {
+        if let Some(path) = self.target().cloned().filter(|_| self.begun > 0) {
             cx.release(path);
         }
     }
@@ -155,7 +162,7 @@ impl RolloutLog {
     }
 
     fn write(&mut self, cx: &mut Cx<'_>) {
-        let Some(path) = self.path.clone() else { return };
+        let Some(path) = self.target().cloned() else { return };
         let mut bytes = std::mem::take(&mut self.unsaved);
         bytes.append(&mut self.pending);
         let sync = std::mem::take(&mut self.sync);
@@ -188,7 +195,7 @@ impl RolloutLog {
     fn on_failed(&mut self, writing: Writing, error: &HostError, cx: &mut Cx<'_>) {
         if error.kind == HostErrorKind::InUse {
             // What another process has is never written between, also when it lets go of it.
-            self.path = None;
+            self.is_taken = true;
             self.pending.clear();
             return cx.warn(format!("nothing more of this conversation is saved: {error}"));
         }

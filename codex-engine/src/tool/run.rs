@@ -179,7 +179,9 @@ impl ToolRun {
             Signalled::Nothing => false,
         };
         if waiting.command == id && answered {
-            let denied = !is_interrupted && was_denied(waiting, shared, cx);
+            // Of a session that is only polled, the call that began it is answered long ago.
+            let may_ask = !is_interrupted && matches!(self.state, RunState::Command { .. });
+            let denied = may_ask && was_denied(waiting, shared, cx);
             let on = if signalled == Signalled::Ended { "ended" } else { "yielded" };
             let text = answer(&self.call, waiting, shared, cx);
             if denied {

@@ -61,6 +61,8 @@ impl Claim for Closings {
                 EffectKind::Cancel(id) => {
                     lines.cut.insert(*id);
                     lines.open.remove(id);
+                    // It may still answer, but nobody hears it.
+                    lines.sockets.remove(id);
                 }
                 EffectKind::Send(send) if send.message == SocketMessage::Close => {
                     lines.closed.insert(send.socket);
