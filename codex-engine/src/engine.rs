@@ -167,6 +167,7 @@ impl Engine {
         let thread_id = self.rng.thread_id(self.now.wall);
         #[expect(clippy::cast_possible_truncation, reason = "memory ends first")]
         let slot = self.threads.len() as Slot;
+        self.out.take_id(thread_id, slot);
         let mut cx = Cx {
             now: self.now,
             settings: &self.settings,

@@ -95,9 +95,16 @@ pub(crate) struct Outbox {
     /// Responses that are read to their end for the sake of the connection, and until when.
     lingering: Vec<(EffectId, Mono)>,
     last_id: u64,
+    /// The threads that are open, or about to be.
+    threads: BTreeMap<ThreadId, Slot>,
 }
 
 impl Outbox {
+    /// Takes an id for the thread of a slot. `false` when another one has it.
+    pub(crate) fn take_id(&mut self, thread: ThreadId, slot: Slot) -> bool {
+        *self.threads.entry(thread).or_insert(slot) == slot
+    }
+
     fn next_id(&mut self) -> EffectId {
         self.last_id += 1;
         // Invariant: counts from 1 and would need 2^64 effects to wrap.
@@ -133,6 +140,7 @@ impl Outbox {
 
     /// Ends everything that an ended thread still waits for.
     pub(crate) fn abandon_thread(&mut self, slot: Slot) {
+        self.threads.retain(|_, of| *of != slot);
         let ids: Vec<EffectId> = self
             .inflight
             .iter()

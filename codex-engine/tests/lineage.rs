@@ -217,6 +217,41 @@ fn restored(h: &Harness) -> Option<Vec<TurnItem>> {
 }
 
 #[test]
+fn a_copy_of_a_rollout_is_not_resumed_beside_it_but_after_it() {
+    let (_, rollout) = past();
+    let mut h = Harness::resume(there(), rollout.clone());
+    let path = PathBuf::from("/copy.jsonl");
+    h.files.insert(path.clone(), rollout);
+    h.op(Op::ResumeThread { path: path.clone() });
+    let Some(Event::Refused { reason: Refused::Rollout { why, .. }, .. }) = h.events.last() else {
+        panic!("{:?}", h.events.last())
+    };
+    assert!(why.contains("is open already"), "{why}");
+    h.op(Op::StopThread { thread: h.thread });
+    h.op(Op::ResumeThread { path });
+    let ready = h.events.iter().filter(|event| matches!(event, Event::ThreadReady(_)));
+    assert_eq!(ready.count(), 2);
+}
+
+#[test]
+fn a_turn_without_an_end_is_told_of_where_somebody_is() {
+    let cut_off = |settings: Settings, rollout: &[u8]| {
+        let h = Harness::resume(settings, rollout.to_vec());
+        h.warnings().iter().any(|warning| warning.starts_with("the last turn was cut off"))
+    };
+    let (mut h, whole) = past();
+    h.prompt("four");
+    h.answer(&[message("before the kill"), exec("c2", "make")]);
+    assert!(!cut_off(there(), &whole));
+    assert!(cut_off(there(), &h.rollout));
+    assert!(!cut_off(settings(), &h.rollout));
+    h.interrupt();
+    let (id, _) = h.spawns()[0].clone();
+    h.exit(id, "", 143);
+    assert!(!cut_off(there(), &h.rollout), "{}", String::from_utf8_lossy(&h.rollout));
+}
+
+#[test]
 fn a_past_is_told_again_where_somebody_is() {
     let (_, rollout) = past();
     let mut h = Harness::resume(there(), rollout.clone());

@@ -274,6 +274,8 @@ pub enum Line {
     },
     /// `turn_context`.
     TurnContext(Box<TurnContext>),
+    /// `event_msg/task_complete` or `event_msg/turn_aborted`.
+    TurnEnded,
     /// `event_msg/task_started`.
     TurnStarted,
     /// `event_msg/token_count`.
@@ -339,6 +341,7 @@ impl Line {
                 }
             }
             Some("task_started" | "turn_started") => Self::TurnStarted,
+            Some("task_complete" | "turn_complete" | "turn_aborted") => Self::TurnEnded,
             Some("patch_apply_end") => parse_patch_end(payload).map_or(Self::Event, Self::PatchEnd),
             Some("patch_apply_begin") => {
                 let Some(call_id) = payload["call_id"].as_str() else { return Self::Event };

@@ -38,6 +38,8 @@ pub(crate) struct Restored {
     pub(crate) left_out: usize,
     /// Tokens of the last response.
     pub(crate) last: Usage,
+    /// Whether the last turn has no end.
+    pub(crate) is_cut_off: bool,
 }
 
 impl Told {
@@ -71,7 +73,7 @@ impl Told {
         for item in &self.items {
             restoring.item(item);
         }
-        Restored { bodies: restoring.finish(), left_out: self.left_out, last }
+        Restored { bodies: restoring.finish(), left_out: self.left_out, last, is_cut_off: false }
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct Resumed {
     pub(crate) open_calls: Vec<OpenCall>,
     /// Lines that could not be read.
     pub(crate) skipped_lines: usize,
+    /// Whether the last turn has no end, as after a kill.
+    pub(crate) is_cut_off: bool,
     /// What people are told again, if anybody is there.
     pub(crate) told: Option<Told>,
 }
@@ -128,7 +130,9 @@ impl Reader {
                 }
                 state.items.push(item);
             }
+            Line::TurnEnded => state.is_cut_off = false,
             Line::TurnStarted => {
+                state.is_cut_off = true;
                 if let Some(fork) = &mut self.fork {
                     fork.turn_at = at;
                 }
@@ -140,6 +144,7 @@ impl Reader {
                 state.context = None;
             }
             Line::RolledBack { turns } => {
+                state.is_cut_off = false;
                 state.roll_back(turns);
                 if let Some(told) = &mut state.told {
                     told.roll_back(turns);

@@ -186,7 +186,7 @@ impl Shared {
 
     /// Shows what a resumed or forked thread said and did before.
     pub(crate) fn tell_again(&mut self, restored: Restored, cx: &mut Cx<'_>) {
-        let Restored { bodies, left_out, last } = restored;
+        let Restored { bodies, left_out, last, is_cut_off } = restored;
         let mut items = Vec::with_capacity(bodies.len());
         for body in bodies {
             items.push(TurnItem { id: self.next_item, body });
@@ -198,6 +198,9 @@ impl Shared {
         }
         if left_out > 0 {
             cx.warn(format!("{left_out} earlier entries of the transcript are not shown"));
+        }
+        if is_cut_off {
+            cx.warn("the last turn was cut off before its end; ask to go on if it should");
         }
     }
 

@@ -30,6 +30,7 @@ use crate::{
     models::{self, Model},
     rollout::{
         log::RolloutLog,
+        restore::Restored,
         resume::{Reader, Resumed, call_id},
     },
 };
@@ -193,6 +194,14 @@ impl Starting {
                     }
                 };
                 let (resumed, fork) = read.map_err(|why| refused(path, why, cx))?;
+                // Two files may have one id, as when one is a copy of the other.
+                if fork.is_none()
+                    && let Some(thread) = resumed.thread
+                    && !cx.out.take_id(thread, cx.slot)
+                {
+                    let why = format!("thread {thread} is open already; go on in a fork of it");
+                    return Err(refused(path, why, cx));
+                }
                 cx.moved(MACHINE, "Waiting", "answered", "Filled");
                 let path = std::mem::take(path);
                 self.resume = Resume::Read { path, resumed: Box::new(resumed), fork };
@@ -304,7 +313,10 @@ impl Starting {
                 shared.history = items;
                 shared.context = context;
                 shared.usage = total;
-                let restored = told.map(|told| told.restore(settings, last));
+                let restored = told.map(|told| {
+                    let is_cut_off = resumed.is_cut_off;
+                    Restored { is_cut_off, ..told.restore(settings, last) }
+                });
                 let past = Past { resumed: forked_from.is_none(), forked_from, restored };
                 (shared, resumed.open_calls, past)
             }

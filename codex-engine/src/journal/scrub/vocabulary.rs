@@ -34,7 +34,7 @@ pub(super) const PUBLIC: [&str; 11] = [
      git commit hash branch repository base environment cwd date timezone approval never on request \
      untrusted failure mode read only workspace danger full access writable roots network exclude \
      slash tmpdir tmp tier effort personality collaboration settings rolled back num turns token count \
-     info last window limits started aborted interrupted agent client thread skill subagent \
+     info last window limits task started complete aborted interrupted agent client thread skill subagent \
      notification AGENTS md override for filesystem xml external old new diff changes success stdout \
      stderr move before after digests begin",
     // Places that a policy names.
