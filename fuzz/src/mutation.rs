@@ -328,7 +328,7 @@ pub const ALL: &[Mutation] = &[
         file: RUN,
         old: "patch.abort(\"interrupt\", cx);",
         new: "let _ = patch;",
-        killed_by: "event grammar",
+        killed_by: "a_command_and_a_patch_end_in_every_order",
     },
     // Approvals.
     Mutation {
